@@ -1,0 +1,162 @@
+# loopfork: `make help` lists the targets.
+# A folder is a program: a new .c file in it changes nothing here.
+
+VARIANT ?= release
+BUILD ?= build
+OUT := $(BUILD)/$(VARIANT)
+PREFIX ?= /usr/local
+CC ?= cc
+PYTHON ?= /usr/bin/python3
+PROGRAMS := async_server prefork_server loadgen lab
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
+	-Wmissing-prototypes -Wformat=2 -Wvla -Wundef -Wnull-dereference
+WERROR ?=
+
+# The same hardening for both servers, so that neither is measured with less.
+release_FLAGS := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
+release_LINK := -pie -Wl,-z,relro,-z,now
+asan_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+asan_LINK := -fsanitize=address,undefined
+tsan_FLAGS := -O1 -g -fsanitize=thread
+tsan_LINK := -fsanitize=thread
+coverage_FLAGS := -O0 -g --coverage
+coverage_LINK := --coverage
+fuzz_FLAGS := -O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
+fuzz_LINK := -fsanitize=address,undefined
+
+# llhttp: the system's library from 9.2 on, else built from Debian's C sources of it.
+ifeq ($(shell pkg-config --atleast-version=9.2 libllhttp 2>/dev/null && echo yes),yes)
+LLHTTP_CPPFLAGS := $(shell pkg-config --cflags libllhttp)
+LLHTTP_LIBS := $(shell pkg-config --libs libllhttp)
+else
+LLHTTP := $(BUILD)/llhttp
+LLHTTP_CPPFLAGS := -isystem $(LLHTTP) -DLLHTTP_STRICT_MODE=1
+LLHTTP_OBJECTS := $(patsubst %,$(OUT)/llhttp/%.o,llhttp api http)
+LLHTTP_READY := $(LLHTTP)/llhttp.h
+endif
+
+ALL_CPPFLAGS = -I. -D_GNU_SOURCE $(LLHTTP_CPPFLAGS) $(CPPFLAGS)
+ALL_CFLAGS = -std=c11 -pthread $(WARNINGS) $(WERROR) $($(VARIANT)_FLAGS) $(CFLAGS)
+ALL_LDFLAGS = -pthread $($(VARIANT)_LINK) $(LDFLAGS)
+
+# Where each program lives when not in the folder of its name, and what it links with.
+lab_DIR := experiments
+async_server_LIBS := -luv
+loadgen_LIBS := -levent_core -levent_pthreads -ljansson
+lab_LIBS := -ljansson -linih -lsqlite3
+COMMON_LIBS := $(LLHTTP_LIBS) -lm
+
+dir_of = $(or $($(1)_DIR),$(1))
+objects_of = $(patsubst %.c,$(OUT)/%.o,$(sort $(wildcard $(1)/*.c)))
+COMMON := $(OUT)/libcommon.a
+
+.PHONY: all
+all: $(PROGRAMS:%=$(OUT)/bin/%)
+
+$(COMMON): $(call objects_of,common) $(LLHTTP_OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+define PROGRAM
+$(OUT)/bin/$(1): $(call objects_of,$(call dir_of,$(1))) $(COMMON)
+	@mkdir -p $$(@D)
+	$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$($(1)_LIBS) $$(COMMON_LIBS)
+endef
+$(foreach program,$(PROGRAMS),$(eval $(call PROGRAM,$(program))))
+
+$(OUT)/%.o: %.c $(LLHTTP_READY)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Somebody else's sources: their warnings are not ours to mend.
+$(OUT)/llhttp/%.o: $(LLHTTP)/llhttp.h
+	@mkdir -p $(@D)
+	$(CC) -isystem $(LLHTTP) -DLLHTTP_STRICT_MODE=1 -std=c11 $($(VARIANT)_FLAGS) -w -c -o $@ $(LLHTTP)/$*.c
+
+ifdef LLHTTP
+$(LLHTTP)/llhttp.h: tools/llhttp
+	tools/llhttp $(@D)
+endif
+
+# Unit tests: tests/unit/FOLDER/FILE.c -> $(OUT)/tests/FOLDER/FILE, linked with the folder's objects but main.
+UNIT_SOURCES := $(sort $(wildcard tests/unit/*/*.c))
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(UNIT_SOURCES))
+unit_folder = $(patsubst %/,%,$(dir $(1)))
+unit_program = $(if $(filter experiments,$(1)),lab,$(1))
+
+define UNIT_TEST
+$(OUT)/tests/$(1): $(OUT)/tests/unit/$(1).o \
+	$(filter-out %/main.o $(call objects_of,common),$(call objects_of,$(call unit_folder,$(1)))) $(COMMON)
+	@mkdir -p $$(@D)
+	$$(CC) $$(ALL_LDFLAGS) $$($(1)_LINK) -o $$@ $$^ $$($(call unit_program,$(call unit_folder,$(1)))_LIBS) -lcmocka $$(COMMON_LIBS)
+endef
+$(foreach test,$(UNIT_TESTS:$(OUT)/tests/%=%),$(eval $(call UNIT_TEST,$(test))))
+
+.PHONY: deps deps-test lab test check asan tsan fuzz coverage bench install clean help
+
+## deps: install what building and the lab need (apt; sudo only when not root)
+deps:
+	@tools/deps lab
+
+deps-test:
+	@tools/deps lab test
+
+## lab: install what is missing, build, run tasks 7 to 9, print tables and write results/<when>/
+lab: deps
+	@$(MAKE) --no-print-directory all
+	$(OUT)/bin/lab run task7 task8 task9
+
+## test: install what is missing, build, and pass every test
+test: deps-test
+	@$(MAKE) --no-print-directory test-run
+
+.PHONY: test-run
+test-run: all $(UNIT_TESTS)
+	@$(PYTHON) tests/run --bin $(OUT)/bin --unit $(OUT)/tests $(TESTS)
+
+## asan, tsan: the same tests on a build with sanitizers
+asan tsan: deps-test
+	@$(MAKE) --no-print-directory VARIANT=$@ test-run
+
+## coverage: the same tests, and which lines they reached (gcov)
+coverage: deps-test
+	@$(MAKE) --no-print-directory VARIANT=coverage test-run
+	@tools/coverage $(BUILD)/coverage
+
+## fuzz: run each fuzz target for FUZZ_SECONDS (60) with clang and sanitizers
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/fuzz/%,$(sort $(wildcard tests/fuzz/*.c)))
+ifeq ($(VARIANT),fuzz)
+$(BUILD)/fuzz/fuzz/%: $(BUILD)/fuzz/tests/fuzz/%.o $(COMMON)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(COMMON_LIBS)
+endif
+fuzz: deps-test
+	@$(MAKE) --no-print-directory VARIANT=fuzz CC=clang $(FUZZ_TARGETS)
+	@tools/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+## check: both compilers without warnings, formatting, static analysis, shell scripts and man pages
+check: deps-test
+	@tools/check
+
+## bench: our servers beside the real programs, in one run (bench/)
+bench: deps-test all
+	bench/fidelity
+
+## install: programs, experiments and man pages under PREFIX (/usr/local)
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/loopfork/experiments
+	install -m 755 $(PROGRAMS:%=$(OUT)/bin/%) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	cp -R experiments/*.ini experiments/real $(DESTDIR)$(PREFIX)/share/loopfork/experiments
+
+## clean: remove every build (results/ stays)
+clean:
+	rm -rf $(BUILD)
+
+## help: this list
+help:
+	@sed -n 's/^## \([a-z, ]*\): /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-12s %s\n", $$1, $$2 }'
+
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)

@@ -1,0 +1,117 @@
+/* The error log: one line a write, in gunicorn's form: `[2026-11-21 10:00:00 +0000] [pid] [LEVEL] text`. */
+#include "common/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINE_MAX_BYTES 2048
+
+static const char *const level_names[] = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"};
+
+static _Atomic int log_fd = STDERR_FILENO;
+static enum log_level log_minimum = LOG_LEVEL_INFO;
+static const char *log_path; /* NULL: standard error */
+
+static int
+open_path(void)
+{
+	int fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int
+log_open(const char *path, enum log_level level)
+{
+	log_minimum = level;
+	log_path = path == NULL || strcmp(path, "-") == 0 ? NULL : path;
+	return log_reopen();
+}
+
+int
+log_reopen(void)
+{
+	int fd, old;
+
+	if (log_path == NULL)
+		return 0;
+	fd = open_path();
+	if (fd < 0)
+		return fd;
+	old = atomic_load(&log_fd);
+	if (old == STDERR_FILENO) {
+		atomic_store(&log_fd, fd);
+		return 0;
+	}
+	/* dup3 swaps the file under the same number, so that a thread in the middle of a write keeps a valid one. */
+	if (dup3(fd, old, O_CLOEXEC) < 0) {
+		int error = -errno;
+
+		close(fd);
+		return error;
+	}
+	close(fd);
+	return 0;
+}
+
+void
+log_line(enum log_level level, const char *format, ...)
+{
+	char line[LINE_MAX_BYTES];
+	struct tm local;
+	va_list args;
+	time_t now;
+	size_t used;
+	int len;
+
+	if (level < log_minimum)
+		return;
+	now = time(NULL);
+	localtime_r(&now, &local);
+	used = strftime(line, sizeof(line), "[%Y-%m-%d %H:%M:%S %z]", &local);
+	used += (size_t)snprintf(line + used, sizeof(line) - used, " [%d] [%s] ", (int)getpid(), level_names[level]);
+	va_start(args, format);
+	len = vsnprintf(line + used, sizeof(line) - used, format, args);
+	va_end(args);
+	if (len < 0)
+		return;
+	used += (size_t)len;
+	if (used > sizeof(line) - 1)
+		used = sizeof(line) - 1;
+	line[used++] = '\n';
+	/* There is nobody left to tell when the log itself fails. */
+	while (write(atomic_load(&log_fd), line, used) < 0 && errno == EINTR)
+		;
+}
+
+const char *
+log_escape(char *out, size_t size, const char *bytes, size_t len)
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t used = 0;
+
+	/* Four bytes are the longest that one input byte becomes; one more ends the string. */
+	for (size_t i = 0; i < len && used + 5 <= size; i++) {
+		unsigned char byte = (unsigned char)bytes[i];
+
+		if (byte == '"' || byte == '\\') {
+			out[used++] = '\\';
+			out[used++] = (char)byte;
+		} else if (byte >= 0x20 && byte < 0x7f) {
+			out[used++] = (char)byte;
+		} else {
+			out[used++] = '\\';
+			out[used++] = 'x';
+			out[used++] = hex[byte >> 4];
+			out[used++] = hex[byte & 15];
+		}
+	}
+	out[used] = '\0';
+	return out;
+}

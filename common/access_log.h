@@ -11,8 +11,8 @@
 
 /* Whose default format the lines have. */
 enum access_log_style {
-	ACCESS_LOG_AIOHTTP,	/* %a %t "%r" %s %b "%{Referer}i" "%{User-Agent}i" */
-	ACCESS_LOG_GUNICORN,	/* %(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" */
+	ACCESS_LOG_AIOHTTP,  /* %a %t "%r" %s %b "%{Referer}i" "%{User-Agent}i" */
+	ACCESS_LOG_GUNICORN, /* %(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" */
 };
 
 struct access_log; /* one writer; NULL stands for a log that is off */
@@ -28,10 +28,11 @@ MUST_CHECK int access_log_new(struct access_log **log, const char *path, enum ac
 void access_log_free(struct access_log *log);
 
 struct access_log_entry {
-	const char *peer;		/* numeric address; "" for a Unix socket */
-	const struct http_request *request;	/* its method, target, referer, user agent; a method of NULL is a request that did not parse */
+	const char *peer; /* numeric address; "" for a Unix socket */
+	const struct http_request
+	    *request; /* its method, target, referer, user agent; a method of NULL is a request that did not parse */
 	int status;
-	uint64_t body_bytes;		/* of the answer, without its header */
+	uint64_t body_bytes; /* of the answer, without its header */
 };
 
 /* access_log_add appends one line; whatever a client sent is escaped, and cut at 2 KiB a field. */

@@ -14,8 +14,8 @@
  * prefork_server in a process of its own.
  */
 struct admin {
-	int listen_fd;			/* from listener_open; stays the caller's */
-	int stop_fd;			/* becomes readable, or is closed at the other end, when it is time to return */
+	int listen_fd; /* from listener_open; stays the caller's */
+	int stop_fd;   /* becomes readable, or is closed at the other end, when it is time to return */
 	struct settings *settings;
 	const struct metrics *metrics;
 	size_t metrics_count;

@@ -32,8 +32,8 @@ void
 clock_sleep_until_ns(uint64_t due_ns)
 {
 	struct timespec due = {
-		.tv_sec = (time_t)(due_ns / NS_PER_SEC),
-		.tv_nsec = (long)(due_ns % NS_PER_SEC),
+	    .tv_sec = (time_t)(due_ns / NS_PER_SEC),
+	    .tv_nsec = (long)(due_ns % NS_PER_SEC),
 	};
 
 	/* An absolute time, so that a signal in between costs nothing and adds nothing. */

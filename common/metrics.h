@@ -14,16 +14,16 @@
 struct metrics {
 	_Alignas(64) _Atomic uint64_t connections_accepted;
 	_Atomic uint64_t connections_closed;
-	_Atomic uint64_t requests_begun;	/* header complete */
-	_Atomic uint64_t requests_ended;	/* answered, or given up: begun - ended are in flight */
+	_Atomic uint64_t requests_begun; /* header complete */
+	_Atomic uint64_t requests_ended; /* answered, or given up: begun - ended are in flight */
 	_Atomic uint64_t sleeps_begun;
-	_Atomic uint64_t sleeps_ended;		/* begun - ended are asleep now */
-	_Atomic uint64_t responses[6];		/* by status class: [2] is 2xx; [0] and [1] stay 0 */
+	_Atomic uint64_t sleeps_ended; /* begun - ended are asleep now */
+	_Atomic uint64_t responses[6]; /* by status class: [2] is 2xx; [0] and [1] stay 0 */
 	_Atomic uint64_t received_bytes;
 	_Atomic uint64_t sent_bytes;
-	_Atomic uint64_t accept_pauses;		/* times that accepting stopped for want of a resource (EMFILE) */
-	_Atomic uint64_t timeouts;		/* connections ended by a deadline */
-	_Atomic uint64_t slow_callbacks;	/* times that the loop was held for 100 ms or longer */
+	_Atomic uint64_t accept_pauses;  /* times that accepting stopped for want of a resource (EMFILE) */
+	_Atomic uint64_t timeouts;       /* connections ended by a deadline */
+	_Atomic uint64_t slow_callbacks; /* times that the loop was held for 100 ms or longer */
 };
 
 /* metrics_new maps COUNT zeroed slots that survive fork as shared memory; NULL with errno set. metrics_free unmaps them. */
@@ -55,7 +55,7 @@ void metrics_settle(struct metrics *metrics);
 size_t metrics_write(const struct metrics *metrics, size_t count, char *buf, size_t size);
 
 /* metrics_write_one appends one metric to BUF at USED: TYPE is "gauge" or "counter". Returns the new length used. */
-size_t metrics_write_one(char *buf, size_t used, size_t size, const char *name, const char *type, const char *help,
-    double value);
+size_t metrics_write_one(
+    char *buf, size_t used, size_t size, const char *name, const char *type, const char *help, double value);
 
 #endif

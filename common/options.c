@@ -11,9 +11,9 @@
 #include "common/clock.h"
 #include "common/version.h"
 
-#define OPTIONS_MAX 96		/* rows of the largest table */
-#define LONG_ONLY 256		/* getopt's value of a row is this plus the row's index */
-#define HELP_COLUMN 30		/* where the sentences of --help begin */
+#define OPTIONS_MAX 96 /* rows of the largest table */
+#define LONG_ONLY 256  /* getopt's value of a row is this plus the row's index */
+#define HELP_COLUMN 30 /* where the sentences of --help begin */
 #define HELP_WIDTH 79
 
 _Noreturn void
@@ -220,9 +220,9 @@ fill_getopt_tables(const struct options_program *program, struct option *longs, 
 		}
 		if (row->name != NULL)
 			*longs++ = (struct option){
-				.name = row->name,
-				.has_arg = takes_value(row) ? required_argument : no_argument,
-				.val = LONG_ONLY + i,
+			    .name = row->name,
+			    .has_arg = takes_value(row) ? required_argument : no_argument,
+			    .val = LONG_ONLY + i,
 			};
 	}
 	*shorts = '\0';
@@ -249,6 +249,8 @@ options_parse(const struct options_program *program, void *config, int argc, cha
 		if (got == '?' || got == ':')
 			fail_getopt(program, got, index < optind ? optind - 1 : index, argv);
 		row = row_of_getopt(program->rows, got);
+		if (row == NULL)
+			fail_getopt(program, '?', index, argv);
 		if (row->type == OPTION_HELP) {
 			options_usage(program);
 			exit(0);

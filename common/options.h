@@ -10,16 +10,16 @@
 
 /* What an option's value is, and so what stands at its offset in the program's configuration. */
 enum option_type {
-	OPTION_END,	/* the last row of a table */
-	OPTION_HEADING,	/* no option: `help` heads the group that follows in --help */
-	OPTION_FLAG,	/* bool: no value, sets true */
-	OPTION_INT,	/* int64_t: a whole number from min to max */
-	OPTION_SECONDS,	/* uint64_t nanoseconds: seconds from min to max, fractions allowed */
-	OPTION_STRING,	/* const char *: points into argv */
-	OPTION_CHOICE,	/* int: the index of the value in `choices` ("async|blocking|threadpool") */
-	OPTION_PARSE,	/* whatever `parse` makes of it */
-	OPTION_HELP,	/* prints the usage and exits 0 */
-	OPTION_VERSION,	/* prints "NAME VERSION" and exits 0 */
+	OPTION_END,     /* the last row of a table */
+	OPTION_HEADING, /* no option: `help` heads the group that follows in --help */
+	OPTION_FLAG,    /* bool: no value, sets true */
+	OPTION_INT,     /* int64_t: a whole number from min to max */
+	OPTION_SECONDS, /* uint64_t nanoseconds: seconds from min to max, fractions allowed */
+	OPTION_STRING,  /* const char *: points into argv */
+	OPTION_CHOICE,  /* int: the index of the value in `choices` ("async|blocking|threadpool") */
+	OPTION_PARSE,   /* whatever `parse` makes of it */
+	OPTION_HELP,    /* prints the usage and exits 0 */
+	OPTION_VERSION, /* prints "NAME VERSION" and exits 0 */
 };
 
 /*
@@ -31,22 +31,22 @@ typedef int option_parse_fn(void *config, const char *value, char *error, size_t
 
 struct option_row {
 	enum option_type type;
-	char short_name;		/* 0: none */
-	const char *name;		/* long name without --; NULL: none */
-	const char *argument;		/* how --help calls the value; NULL for none */
-	const char *help;		/* one sentence; the default belongs in it */
-	size_t offset;			/* of the field in the configuration */
-	double min, max;		/* OPTION_INT, and OPTION_SECONDS in seconds: the range, both ends allowed */
-	const char *choices;		/* OPTION_CHOICE: names, separated by | */
-	option_parse_fn *parse;		/* OPTION_PARSE */
+	char short_name;        /* 0: none */
+	const char *name;       /* long name without --; NULL: none */
+	const char *argument;   /* how --help calls the value; NULL for none */
+	const char *help;       /* one sentence; the default belongs in it */
+	size_t offset;          /* of the field in the configuration */
+	double min, max;        /* OPTION_INT, and OPTION_SECONDS in seconds: the range, both ends allowed */
+	const char *choices;    /* OPTION_CHOICE: names, separated by | */
+	option_parse_fn *parse; /* OPTION_PARSE */
 };
 
 struct options_program {
-	const char *name;		/* as in messages: "async_server" */
-	const char *synopsis;		/* what follows the name in "usage: " */
-	const char *summary;		/* one or two sentences above the options */
-	const struct option_row *rows;	/* ends with OPTION_END */
-	const char *footer;		/* printed below the options: examples; NULL: none */
+	const char *name;              /* as in messages: "async_server" */
+	const char *synopsis;          /* what follows the name in "usage: " */
+	const char *summary;           /* one or two sentences above the options */
+	const struct option_row *rows; /* ends with OPTION_END */
+	const char *footer;            /* printed below the options: examples; NULL: none */
 };
 
 /*

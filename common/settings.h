@@ -10,9 +10,9 @@
 
 /* How a handler waits. */
 enum wait_mode {
-	WAIT_ASYNC,		/* a timer of the loop: the loop serves others meanwhile */
-	WAIT_BLOCKING,		/* nanosleep in the thread that serves: everybody behind it waits too */
-	WAIT_THREADPOOL,	/* nanosleep on a pool thread (aiohttp's run_in_executor) */
+	WAIT_ASYNC,      /* a timer of the loop: the loop serves others meanwhile */
+	WAIT_BLOCKING,   /* nanosleep in the thread that serves: everybody behind it waits too */
+	WAIT_THREADPOOL, /* nanosleep on a pool thread (aiohttp's run_in_executor) */
 };
 #define WAIT_MODE_CHOICES "async|blocking|threadpool"
 
@@ -27,8 +27,8 @@ struct settings_values {
 
 /* What settings may become; fixed at start. */
 struct settings_limits {
-	uint64_t max_sleep_ns;	/* --max-sleep */
-	unsigned modes;		/* bit 1 << mode for each mode that this server has */
+	uint64_t max_sleep_ns; /* --max-sleep */
+	unsigned modes;        /* bit 1 << mode for each mode that this server has */
 };
 
 struct settings; /* lives in shared memory: threads and forked processes read and write it without locks */
@@ -47,8 +47,8 @@ struct settings_limits settings_limits(const struct settings *settings);
  * may carry them.  Returns 0, or -EINVAL with a sentence in ERROR that says
  * what is allowed (and nothing that the client sent).
  */
-MUST_CHECK int settings_parse(struct settings_values *values, struct settings_limits limits, const char *form, size_t len,
-    bool strict, char *error, size_t error_size);
+MUST_CHECK int settings_parse(struct settings_values *values, struct settings_limits limits, const char *form,
+    size_t len, bool strict, char *error, size_t error_size);
 
 /* settings_apply changes the live settings by FORM, strictly: what PUT /settings does.  Errors as settings_parse. */
 MUST_CHECK int settings_apply(struct settings *settings, const char *form, size_t len, char *error, size_t error_size);

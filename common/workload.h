@@ -9,8 +9,8 @@
 #include "common/settings.h"
 
 enum workload_kind {
-	WORKLOAD_ANSWER,	/* wait, then send `body`; the request's own body is read and dropped */
-	WORKLOAD_ECHO,		/* answer with the request's body as it comes */
+	WORKLOAD_ANSWER, /* wait, then send `body`; the request's own body is read and dropped */
+	WORKLOAD_ECHO,   /* answer with the request's body as it comes */
 };
 
 /* Longest body of an error answer. */
@@ -18,15 +18,15 @@ enum workload_kind {
 
 struct workload_plan {
 	enum workload_kind kind;
-	const char *handler;		/* for logs: "hello", "echo", "not_found", ...; static storage */
-	struct settings_values wait;	/* sleep_ns 0: do not wait */
+	const char *handler;         /* for logs: "hello", "echo", "not_found", ...; static storage */
+	struct settings_values wait; /* sleep_ns 0: do not wait */
 	int status;
-	bool close;			/* the connection cannot go on after this answer */
-	const char *content_type;	/* static storage; NULL: none (echo: the request's own) */
-	const char *fields;		/* extra header lines ("Allow: GET,HEAD\r\n"); static storage or NULL */
+	bool close;               /* the connection cannot go on after this answer */
+	const char *content_type; /* static storage; NULL: none, or for echo the request's own */
+	const char *fields;       /* extra header lines ("Allow: GET,HEAD\r\n"); static storage or NULL */
 	size_t body_len;
-	const char *body;		/* static storage; NULL: `text` below */
-	char text[WORKLOAD_TEXT_MAX];	/* the body of an error that names its limits */
+	const char *body;             /* static storage; NULL: `text` below */
+	char text[WORKLOAD_TEXT_MAX]; /* the body of an error that names its limits */
 };
 
 /* Largest body that a handler other than /echo reads and drops (aiohttp's client_max_size); above: 413. */

@@ -1,0 +1,273 @@
+/* Addresses and listening sockets, opened the same way for both servers. */
+#include "common/listener.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define DEFAULT_HOST "127.0.0.1"
+#define UNIX_PREFIX "unix:"
+
+/* Room for a socket address of any family, seen as each. */
+union address {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+	struct sockaddr_un un;
+	struct sockaddr_storage storage;
+};
+
+static int
+set_flag(int fd, int level, int name)
+{
+	int on = 1;
+
+	return setsockopt(fd, level, name, &on, sizeof(on)) == 0 ? 0 : -errno;
+}
+
+/* somebody_listens tells a live Unix socket from the file that a killed server left behind. */
+static bool
+somebody_listens(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool refused;
+
+	if (fd < 0)
+		return true;
+	refused = connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0 && errno == ECONNREFUSED;
+	close(fd);
+	return !refused;
+}
+
+static int
+open_unix(const char *path, int backlog)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int error = 0;
+	int fd;
+
+	if (*path == '\0' || strlen(path) >= sizeof(address.sun_path))
+		return -EINVAL;
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+		error = -errno;
+		if (error == -EADDRINUSE && !somebody_listens(&address) && unlink(path) == 0)
+			error = bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 ? 0 : -errno;
+	}
+	if (error == 0 && listen(fd, backlog) != 0)
+		error = -errno;
+	if (error != 0) {
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+static int
+open_resolved(const struct addrinfo *info, int backlog, bool reuse_port)
+{
+	int fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int error;
+
+	if (fd < 0)
+		return -errno;
+	error = set_flag(fd, SOL_SOCKET, SO_REUSEADDR);
+	if (error == 0 && reuse_port)
+		error = set_flag(fd, SOL_SOCKET, SO_REUSEPORT);
+	if (error == 0)
+		error = set_flag(fd, IPPROTO_TCP, TCP_NODELAY);
+	if (error == 0 && info->ai_family == AF_INET6)
+		error = set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY);
+	if (error == 0 && bind(fd, info->ai_addr, info->ai_addrlen) != 0)
+		error = -errno;
+	if (error == 0 && listen(fd, backlog) != 0)
+		error = -errno;
+	if (error != 0) {
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+/* split_address cuts "host:port" in two; the host is DEFAULT_HOST where none is given. */
+static int
+split_address(const char *address, char *host, size_t host_size, const char **port)
+{
+	const char *colon = strrchr(address, ':');
+	const char *start = address;
+	const char *end = colon != NULL ? colon : address;
+
+	*port = colon != NULL ? colon + 1 : address;
+	if (*start == '[') {
+		if (colon == NULL || end[-1] != ']')
+			return -EINVAL;
+		start++;
+		end--;
+	} else if (memchr(start, ':', (size_t)(end - start)) != NULL) {
+		return -EINVAL; /* an IPv6 address wants its brackets */
+	}
+	if ((size_t)(end - start) >= host_size)
+		return -EINVAL;
+	if (**port == '\0' || strlen(*port) > 5 || strspn(*port, "0123456789") != strlen(*port))
+		return -EINVAL;
+	snprintf(host, host_size, "%.*s", (int)(end - start), start);
+	if (*host == '\0')
+		snprintf(host, host_size, "%s", DEFAULT_HOST);
+	return 0;
+}
+
+int
+listener_open(const char *address, int backlog, bool reuse_port)
+{
+	const struct addrinfo hints = {
+	    .ai_socktype = SOCK_STREAM,
+	    .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+	};
+	struct addrinfo *list;
+	const char *port;
+	char host[256];
+	int fd;
+
+	if (strncmp(address, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
+		return open_unix(address + strlen(UNIX_PREFIX), backlog);
+	if (split_address(address, host, sizeof(host), &port) != 0 || atoi(port) > 65535)
+		return -EINVAL;
+	if (getaddrinfo(host, port, &hints, &list) != 0)
+		return -EINVAL;
+	fd = open_resolved(list, backlog, reuse_port);
+	freeaddrinfo(list);
+	return fd;
+}
+
+void
+listener_close(int fd)
+{
+	union address address = {0};
+	socklen_t len = sizeof(address);
+
+	if (getsockname(fd, &address.any, &len) == 0 && address.any.sa_family == AF_UNIX &&
+	    address.un.sun_path[0] != '\0')
+		unlink(address.un.sun_path);
+	close(fd);
+}
+
+const char *
+listener_name(int fd, char buf[LISTENER_NAME_MAX])
+{
+	union address address = {0};
+	socklen_t len = sizeof(address);
+	char host[INET6_ADDRSTRLEN];
+
+	snprintf(buf, LISTENER_NAME_MAX, "?");
+	if (getsockname(fd, &address.any, &len) != 0)
+		return buf;
+	if (address.any.sa_family == AF_UNIX) {
+		snprintf(buf, LISTENER_NAME_MAX, "unix:%s", address.un.sun_path);
+	} else if (address.any.sa_family == AF_INET6) {
+		inet_ntop(AF_INET6, &address.in6.sin6_addr, host, sizeof(host));
+		snprintf(buf, LISTENER_NAME_MAX, "http://[%s]:%d", host, ntohs(address.in6.sin6_port));
+	} else {
+		inet_ntop(AF_INET, &address.in.sin_addr, host, sizeof(host));
+		snprintf(buf, LISTENER_NAME_MAX, "http://%s:%d", host, ntohs(address.in.sin_port));
+	}
+	return buf;
+}
+
+const char *
+listener_error(int error, const char *address, const char *option, char *buf, size_t size)
+{
+	switch (error) {
+	case -EINVAL:
+		snprintf(
+		    buf, size, "%s %s: not an address; use HOST:PORT, [IPV6]:PORT, PORT or unix:PATH", option, address);
+		break;
+	case -EADDRINUSE:
+		snprintf(buf, size, "%s %s: the address is in use: stop the other server, or choose another %s", option,
+		    address, option);
+		break;
+	case -EACCES:
+		snprintf(buf, size,
+		    "%s %s: permission denied: ports below 1024 need root, a Unix socket a writable folder", option,
+		    address);
+		break;
+	case -EADDRNOTAVAIL:
+		snprintf(buf, size, "%s %s: this machine has no such address", option, address);
+		break;
+	default:
+		snprintf(buf, size, "%s %s: %s", option, address, strerror(-error));
+		break;
+	}
+	return buf;
+}
+
+int
+listener_exit_status(int error)
+{
+	return error == -EINVAL ? 2 : 1;
+}
+
+/* is_of_one_connection tells the errors that accept(2) reports of a connection that died before it was taken. */
+static bool
+is_of_one_connection(int error)
+{
+	switch (error) {
+	case EINTR:
+	case ECONNABORTED:
+	case EPROTO:
+	case ENETDOWN:
+	case ENOPROTOOPT:
+	case EHOSTDOWN:
+	case ENONET:
+	case EHOSTUNREACH:
+	case EOPNOTSUPP:
+	case ENETUNREACH:
+	case EPERM: /* the firewall said no */
+		return true;
+	default:
+		return false;
+	}
+}
+
+int
+listener_accept(int fd, bool nonblocking)
+{
+	int accepted;
+
+	do {
+		accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC | (nonblocking ? SOCK_NONBLOCK : 0));
+	} while (accepted < 0 && is_of_one_connection(errno));
+	return accepted < 0 ? -errno : accepted;
+}
+
+bool
+listener_is_exhausted(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -ENOMEM;
+}
+
+const char *
+listener_peer_name(int fd, char *buf, size_t size)
+{
+	union address address = {0};
+	socklen_t len = sizeof(address);
+
+	*buf = '\0';
+	if (getpeername(fd, &address.any, &len) != 0)
+		return buf;
+	if (address.any.sa_family == AF_INET)
+		inet_ntop(AF_INET, &address.in.sin_addr, buf, (socklen_t)size);
+	else if (address.any.sa_family == AF_INET6)
+		inet_ntop(AF_INET6, &address.in6.sin6_addr, buf, (socklen_t)size);
+	return buf;
+}

@@ -1,0 +1,218 @@
+/* Unit tests of common/options: what is taken, and what one line a mistake gets. */
+#include "common/options.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct config {
+	bool flag;
+	int64_t number;
+	uint64_t wait_ns;
+	const char *text;
+	int choice;
+	char parsed[16];
+};
+
+static int
+parse_even(void *config, const char *value, char *error, size_t error_size)
+{
+	if (strlen(value) % 2 != 0) {
+		snprintf(error, error_size, "must have an even length");
+		return -1;
+	}
+	snprintf(((struct config *)config)->parsed, sizeof(((struct config *)config)->parsed), "%s", value);
+	return 0;
+}
+
+static const struct option_row rows[] = {
+    {.type = OPTION_HEADING, .help = "Things"},
+    {.type = OPTION_FLAG,
+	.short_name = 'f',
+	.name = "flag",
+	.help = "A flag.",
+	.offset = offsetof(struct config, flag)},
+    {.type = OPTION_INT,
+	.short_name = 'n',
+	.name = "number",
+	.argument = "N",
+	.help = "A number that has quite a long sentence of help, so that it has to be wrapped somewhere.",
+	.offset = offsetof(struct config, number),
+	.min = 1,
+	.max = 100},
+    {.type = OPTION_SECONDS,
+	.name = "wait",
+	.argument = "SECONDS",
+	.help = "A time.",
+	.offset = offsetof(struct config, wait_ns),
+	.max = 60},
+    {.type = OPTION_STRING,
+	.name = "text",
+	.argument = "TEXT",
+	.help = "A text.",
+	.offset = offsetof(struct config, text)},
+    {.type = OPTION_CHOICE,
+	.name = "choice",
+	.argument = "WHICH",
+	.help = "A choice.",
+	.offset = offsetof(struct config, choice),
+	.choices = "red|green|blue"},
+    {.type = OPTION_PARSE, .short_name = 'e', .argument = "EVEN", .help = "Even.", .parse = parse_even},
+    {.type = OPTION_HELP, .short_name = 'h', .name = "help", .help = "This help."},
+    {.type = OPTION_VERSION, .name = "version", .help = "The version."},
+    {.type = OPTION_END},
+};
+static const struct options_program program = {
+    .name = "prog",
+    .synopsis = "[OPTION ...] [FILE ...]",
+    .summary = "Does things.",
+    .rows = rows,
+};
+
+/* run parses a command line (blank-separated) in a child and returns its exit status, -1 for a normal return; its output goes to OUT. */
+static int
+run(const char *line, struct config *config, char *out, size_t size)
+{
+	char copy[256], *argv[16] = {NULL};
+	int pipe_fds[2], argc = 0, status;
+	size_t used = 0;
+	ssize_t got;
+	pid_t pid;
+
+	snprintf(copy, sizeof(copy), "prog %s", line);
+	for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " "))
+		argv[argc++] = word;
+	assert_int_equal(pipe(pipe_fds), 0);
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		dup2(pipe_fds[1], STDOUT_FILENO);
+		dup2(pipe_fds[1], STDERR_FILENO);
+		close(pipe_fds[0]);
+		options_parse(&program, config, argc, argv);
+		_exit(99);
+	}
+	close(pipe_fds[1]);
+	while (used < size - 1 && (got = read(pipe_fds[0], out + used, size - 1 - used)) > 0)
+		used += (size_t)got;
+	out[used] = '\0';
+	close(pipe_fds[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WEXITSTATUS(status) == 99 ? -1 : WEXITSTATUS(status);
+}
+
+static void
+test_values_are_stored(void **state)
+{
+	char *argv[] = {"prog", "-f", "file1", "--number", "7", "--wait=0.25", "--text", "x", "--choice", "blue",
+	    "-eab", "file2", NULL};
+	struct config config = {0};
+	int first;
+
+	(void)state;
+	optind = 1;
+	first = options_parse(&program, &config, (int)ARRAY_LEN(argv) - 1, argv);
+	assert_true(config.flag);
+	assert_int_equal(config.number, 7);
+	assert_int_equal(config.wait_ns, 250000000);
+	assert_string_equal(config.text, "x");
+	assert_int_equal(config.choice, 2);
+	assert_string_equal(config.parsed, "ab");
+	assert_string_equal(argv[first], "file1");
+	assert_string_equal(argv[first + 1], "file2");
+}
+
+static void
+test_a_mistake_gets_one_line_and_status_2(void **state)
+{
+	static const struct {
+		const char *line, *message;
+	} mistakes[] = {
+	    {"-n 0", "prog: -n 0: must be a whole number from 1 to 100\n"},
+	    {"-n 101", "prog: -n 101: must be a whole number from 1 to 100\n"},
+	    {"--number 5x", "prog: --number 5x: must be a whole number from 1 to 100\n"},
+	    {"--number=", "prog: --number : must be a whole number from 1 to 100\n"},
+	    {"--number 99999999999999999999",
+		"prog: --number 99999999999999999999: must be a whole number from 1 to 100\n"},
+	    {"--wait -1", "prog: --wait -1: must be a number of seconds from 0 to 60\n"},
+	    {"--wait nan", "prog: --wait nan: must be a number of seconds from 0 to 60\n"},
+	    {"--wait 61", "prog: --wait 61: must be a number of seconds from 0 to 60\n"},
+	    {"--choice pink", "prog: --choice pink: must be one of red|green|blue\n"},
+	    {"--choice re", "prog: --choice re: must be one of red|green|blue\n"},
+	    {"-e abc", "prog: -e abc: must have an even length\n"},
+	    {"-x", "prog: unknown option -x; see prog --help\n"},
+	    {"-fx", "prog: unknown option -x; see prog --help\n"},
+	    {"--nope", "prog: unknown or ambiguous option --nope; see prog --help\n"},
+	    {"file --nope=1 -f", "prog: unknown or ambiguous option --nope=1; see prog --help\n"},
+	    {"-n", "prog: option -n, --number N needs a value; see prog --help\n"},
+	    {"--text", "prog: option --text TEXT needs a value; see prog --help\n"},
+	    {"--flag=1", "prog: option --flag takes no value; see prog --help\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(mistakes); i++) {
+		struct config config = {0};
+		char out[512];
+
+		optind = 1;
+		assert_int_equal(run(mistakes[i].line, &config, out, sizeof(out)), 2);
+		assert_string_equal(out, mistakes[i].message);
+	}
+}
+
+static void
+test_help_fits_80_columns_and_version_is_told(void **state)
+{
+	struct config config = {0};
+	char out[4096];
+
+	(void)state;
+	optind = 1;
+	assert_int_equal(run("--help", &config, out, sizeof(out)), 0);
+	assert_non_null(strstr(out, "usage: prog [OPTION ...] [FILE ...]\n"));
+	assert_non_null(strstr(out, "-n, --number N"));
+	assert_non_null(strstr(out, "\nThings:\n"));
+	for (char *line = strtok(out, "\n"); line != NULL; line = strtok(NULL, "\n"))
+		assert_in_range(strlen(line), 0, 79);
+	optind = 1;
+	assert_int_equal(run("--version", &config, out, sizeof(out)), 0);
+	assert_memory_equal(out, "prog ", 5);
+}
+
+static void
+test_a_setting_by_name(void **state)
+{
+	struct config config = {0};
+	char error[128];
+
+	(void)state;
+	assert_int_equal(options_set(&program, &config, "number", "9", error, sizeof(error)), 0);
+	assert_int_equal(config.number, 9);
+	assert_int_equal(options_set(&program, &config, "number", "900", error, sizeof(error)), -EINVAL);
+	assert_string_equal(error, "number = 900: must be a whole number from 1 to 100");
+	assert_int_equal(options_set(&program, &config, "colour", "1", error, sizeof(error)), -ENOENT);
+	assert_string_equal(error, "unknown setting colour");
+	assert_int_equal(config.number, 9);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_values_are_stored),
+	    cmocka_unit_test(test_a_mistake_gets_one_line_and_status_2),
+	    cmocka_unit_test(test_help_fits_80_columns_and_version_is_told),
+	    cmocka_unit_test(test_a_setting_by_name),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -111,8 +111,10 @@ lab: deps
 test: deps-test
 	@$(MAKE) --no-print-directory test-run
 
-.PHONY: test-run
-test-run: all $(UNIT_TESTS)
+.PHONY: unit test-run
+unit: $(UNIT_TESTS)
+
+test-run: all unit
 	@$(PYTHON) tests/run --bin $(OUT)/bin --unit $(OUT)/tests $(TESTS)
 
 ## asan, tsan: the same tests on a build with sanitizers

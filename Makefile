@@ -8,6 +8,16 @@ PREFIX ?= /usr/local
 CC ?= cc
 PYTHON ?= /usr/bin/python3
 PROGRAMS := async_server prefork_server loadgen lab
+JOBS ?= $(shell nproc)
+
+# `make V=1` shows each command whole.
+ifeq ($(V),1)
+say = @:
+Q :=
+else
+say = @printf '  %-5s %s\n'
+Q := @
+endif
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wformat=2 -Wvla -Wundef -Wnull-dereference
@@ -56,27 +66,32 @@ all: $(PROGRAMS:%=$(OUT)/bin/%)
 
 $(COMMON): $(call objects_of,common) $(LLHTTP_OBJECTS)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(say) AR $@
+	$(Q)$(AR) rcs $@ $^
 
 define PROGRAM
 $(OUT)/bin/$(1): $(call objects_of,$(call dir_of,$(1))) $(COMMON)
 	@mkdir -p $$(@D)
-	$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$($(1)_LIBS) $$(COMMON_LIBS)
+	$$(say) LINK $$@
+	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$($(1)_LIBS) $$(COMMON_LIBS)
 endef
 $(foreach program,$(PROGRAMS),$(eval $(call PROGRAM,$(program))))
 
 $(OUT)/%.o: %.c $(LLHTTP_READY)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(say) CC $<
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # Somebody else's sources: their warnings are not ours to mend.
 $(OUT)/llhttp/%.o: $(LLHTTP)/llhttp.h
 	@mkdir -p $(@D)
-	$(CC) -isystem $(LLHTTP) -DLLHTTP_STRICT_MODE=1 -std=c11 $($(VARIANT)_FLAGS) -w -c -o $@ $(LLHTTP)/$*.c
+	$(say) CC $(LLHTTP)/$*.c
+	$(Q)$(CC) -isystem $(LLHTTP) -DLLHTTP_STRICT_MODE=1 -std=c11 $($(VARIANT)_FLAGS) -w -c -o $@ $(LLHTTP)/$*.c
 
 ifdef LLHTTP
 $(LLHTTP)/llhttp.h: tools/llhttp
-	tools/llhttp $(@D)
+	$(say) GET $@
+	$(Q)tools/llhttp $(@D)
 endif
 
 # Unit tests: tests/unit/FOLDER/FILE.c -> $(OUT)/tests/FOLDER/FILE, linked with the folder's objects but main.
@@ -89,7 +104,8 @@ define UNIT_TEST
 $(OUT)/tests/$(1): $(OUT)/tests/unit/$(1).o \
 	$(filter-out %/main.o $(call objects_of,common),$(call objects_of,$(call unit_folder,$(1)))) $(COMMON)
 	@mkdir -p $$(@D)
-	$$(CC) $$(ALL_LDFLAGS) $$($(1)_LINK) -o $$@ $$^ $$($(call unit_program,$(call unit_folder,$(1)))_LIBS) -lcmocka $$(COMMON_LIBS)
+	$$(say) LINK $$@
+	$$(Q)$$(CC) $$(ALL_LDFLAGS) $$($(1)_LINK) -o $$@ $$^ $$($(call unit_program,$(call unit_folder,$(1)))_LIBS) -lcmocka $$(COMMON_LIBS)
 endef
 $(foreach test,$(UNIT_TESTS:$(OUT)/tests/%=%),$(eval $(call UNIT_TEST,$(test))))
 
@@ -104,12 +120,12 @@ deps-test:
 
 ## lab: install what is missing, build, run tasks 7 to 9, print tables and write results/<when>/
 lab: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$(JOBS) all
 	$(OUT)/bin/lab run task7 task8 task9
 
 ## test: install what is missing, build, and pass every test
 test: deps-test
-	@$(MAKE) --no-print-directory test-run
+	@$(MAKE) --no-print-directory -j$(JOBS) test-run
 
 .PHONY: unit test-run
 unit: $(UNIT_TESTS)
@@ -119,11 +135,11 @@ test-run: all unit
 
 ## asan, tsan: the same tests on a build with sanitizers
 asan tsan: deps-test
-	@$(MAKE) --no-print-directory VARIANT=$@ test-run
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=$@ test-run
 
 ## coverage: the same tests, and which lines they reached (gcov)
 coverage: deps-test
-	@$(MAKE) --no-print-directory VARIANT=coverage test-run
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=coverage test-run
 	@tools/coverage $(BUILD)/coverage
 
 ## fuzz: run each fuzz target for FUZZ_SECONDS (60) with clang and sanitizers
@@ -135,7 +151,7 @@ $(BUILD)/fuzz/fuzz/%: $(BUILD)/fuzz/tests/fuzz/%.o $(COMMON)
 	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(COMMON_LIBS)
 endif
 fuzz: deps-test
-	@$(MAKE) --no-print-directory VARIANT=fuzz CC=clang $(FUZZ_TARGETS)
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=fuzz CC=clang $(FUZZ_TARGETS)
 	@tools/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 ## check: both compilers without warnings, formatting, static analysis, shell scripts and man pages
@@ -143,7 +159,8 @@ check: deps-test
 	@tools/check
 
 ## bench: our servers beside the real programs, in one run (bench/)
-bench: deps-test all
+bench: deps-test
+	@$(MAKE) --no-print-directory -j$(JOBS) all
 	bench/fidelity
 
 ## install: programs, experiments and man pages under PREFIX (/usr/local)

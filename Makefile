@@ -109,7 +109,7 @@ $(OUT)/tests/$(1): $(OUT)/tests/unit/$(1).o \
 endef
 $(foreach test,$(UNIT_TESTS:$(OUT)/tests/%=%),$(eval $(call UNIT_TEST,$(test))))
 
-.PHONY: deps deps-test lab test check asan tsan fuzz coverage bench install clean help
+.PHONY: deps deps-test deps-check lab test check asan tsan fuzz coverage bench install clean help
 
 ## deps: install what building and the lab need (apt; sudo only when not root)
 deps:
@@ -117,6 +117,9 @@ deps:
 
 deps-test:
 	@tools/deps lab test
+
+deps-check:
+	@tools/deps lab test check
 
 ## lab: install what is missing, build, run tasks 7 to 9, print tables and write results/<when>/
 lab: deps
@@ -150,12 +153,12 @@ $(BUILD)/fuzz/fuzz/%: $(BUILD)/fuzz/tests/fuzz/%.o $(COMMON)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(COMMON_LIBS)
 endif
-fuzz: deps-test
+fuzz: deps-check
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=fuzz CC=clang $(FUZZ_TARGETS)
 	@tools/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 ## check: both compilers without warnings, formatting, static analysis, shell scripts and man pages
-check: deps-test
+check: deps-check
 	@tools/check
 
 ## bench: our servers beside the real programs, in one run (bench/)

@@ -62,7 +62,7 @@ struct http_request {
 	struct http_span content_type;
 
 	struct http_span body;	/* at HTTP_BODY */
-	int status;		/* at HTTP_INVALID: 400, 414, 431, 501 or 505 */
+	int status;		/* at HTTP_INVALID: 400, 414, 431, 501, 505, or 503 where memory ran out */
 	const char *reason;	/* at HTTP_INVALID: one sentence without what the client sent; static storage */
 };
 

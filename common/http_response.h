@@ -12,6 +12,9 @@
 #define HTTP_RESPONSE_HEAD_MAX 512
 #define HTTP_CHUNK_HEAD_MAX 20
 
+/* A longer Content-Type is left out of the answer, so that one that came from a client cannot fill the room. */
+#define HTTP_CONTENT_TYPE_MAX 256
+
 /* Content-Length is not known when the head leaves: chunked on HTTP/1.1; on 1.0 the end of the connection ends it. */
 #define HTTP_LENGTH_UNKNOWN (-1)
 
@@ -19,14 +22,14 @@ struct http_response {
 	int status;			/* 200 to 599 */
 	int minor;			/* the request's minor version */
 	bool keep_alive;		/* the connection stays open after this answer */
-	const char *content_type;	/* NULL: no Content-Type */
+	const char *content_type;	/* without control characters; NULL, "" or too long: no Content-Type */
 	const char *fields;		/* further field lines, each ended by CRLF; NULL: none */
 	int64_t content_length;		/* of the body (of the GET body for HEAD), or HTTP_LENGTH_UNKNOWN */
 };
 
 /*
  * http_response_set_server sets the Server field for the process:
- * "async_server/0.1.0".  NAME must outlive the process.
+ * "async_server/0.1.0".  NAME is 64 characters at most and is copied.  Without it answers carry no Server.
  */
 void http_response_set_server(const char *name);
 
@@ -34,6 +37,8 @@ void http_response_set_server(const char *name);
  * http_response_head writes the status line and header section: Content-Type,
  * Content-Length (or Transfer-Encoding), Date, Server, `fields`, and Connection only where the
  * version needs it (`keep-alive` on 1.0, `close` on 1.1), then the empty line.
+ * 204 and 304 carry no framing, as they never have a body.  A length that is unknown on HTTP/1.0 is an answer without
+ * keep-alive, whatever the caller hoped: the end of the connection ends it.
  * BUF holds HTTP_RESPONSE_HEAD_MAX bytes plus the length of `fields`.  Returns the length written.
  */
 size_t http_response_head(char *buf, size_t size, const struct http_response *response);

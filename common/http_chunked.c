@@ -26,6 +26,7 @@ move(struct http_chunked *chunked, enum state state)
 {
 	chunked->state = (uint8_t)state;
 	chunked->line = 0;
+	chunked->names = 0xff;
 	return 0;
 }
 
@@ -63,7 +64,7 @@ take_chunk_byte(struct http_chunked *chunked, struct http_request *request, char
 	case CHUNK_EXTENSION:
 		if (c == '\r')
 			return move(chunked, CHUNK_SIZE_LF);
-		if (++chunked->line > HTTP_CHUNK_LINE_MAX - SIZE_DIGITS_MAX)
+		if (++chunked->line > HTTP_CHUNK_EXTENSION_MAX)
 			return http_guard_refuse(request, 400, "A chunk extension is too long.");
 		if (http_is(c, HTTP_CLASS_VALUE))
 			return 0;
@@ -98,6 +99,24 @@ count_trailer_byte(struct http_chunked *chunked, struct http_request *request, c
 	return 0;
 }
 
+/* Fields that say where a message begins or ends, or whom it is for, have no place behind it (RFC 9110, 6.5.1). */
+static const char *const forbidden[] = {"content-length", "transfer-encoding", "host"};
+
+/* match_name follows the forbidden names along with byte C of a trailer field's name, or its colon. */
+static bool
+match_name(struct http_chunked *chunked, char c)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(forbidden); i++) {
+		if ((chunked->names & 1 << i) == 0)
+			continue;
+		if (c == ':' && forbidden[i][chunked->line - 1] == '\0')
+			return true;
+		if ((c | 0x20) != forbidden[i][chunked->line - 1])
+			chunked->names &= (uint8_t) ~(1 << i);
+	}
+	return false;
+}
+
 static int
 take_trailer_byte(struct http_chunked *chunked, struct http_request *request, const struct http_limits *limits, char c)
 {
@@ -107,11 +126,14 @@ take_trailer_byte(struct http_chunked *chunked, struct http_request *request, co
 	case TRAILER_LINE:
 		if (c == '\r')
 			return move(chunked, LAST_LF);
+		if (!http_is(c, HTTP_CLASS_TOKEN))
+			return http_guard_refuse(request, 400, "A trailer line does not begin with a field name.");
 		chunked->state = TRAILER_NAME;
-		if (http_is(c, HTTP_CLASS_TOKEN))
-			return 0;
-		return http_guard_refuse(request, 400, "A trailer line does not begin with a field name.");
+		match_name(chunked, c);
+		return 0;
 	case TRAILER_NAME:
+		if (match_name(chunked, c))
+			return http_guard_refuse(request, 400, "A trailer holds a field of the header's framing.");
 		if (c == ':')
 			chunked->state = TRAILER_VALUE;
 		else if (!http_is(c, HTTP_CLASS_TOKEN))

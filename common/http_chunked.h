@@ -10,8 +10,8 @@
 #include "common/compiler.h"
 #include "common/http_request.h"
 
-/* Longest line with a chunk's size and its extensions, which nobody uses; above: 400. */
-#define HTTP_CHUNK_LINE_MAX 256
+/* Bytes of extensions behind one chunk's size (of use to hardly anybody); above: 400. */
+#define HTTP_CHUNK_EXTENSION_MAX 256
 
 /* How far a chunked body has been read; all zero at its start. */
 struct http_chunked {
@@ -19,6 +19,7 @@ struct http_chunked {
 	uint32_t line;    /* bytes of the present line, without its end */
 	uint32_t trailer; /* bytes of the trailer section */
 	uint32_t fields;  /* field lines of the trailer section */
+	uint8_t names;    /* bit i: the trailer field may still be the i-th forbidden one */
 	uint8_t state;    /* enum state in http_chunked.c */
 };
 
@@ -26,8 +27,8 @@ struct http_chunked {
  * http_chunked_framing reads the framing at DATA[0..LEN) up to the first data
  * byte of a chunk, the end of the body or LEN.  Returns how many bytes it took, or -1 when it
  * has refused the request: 431 for a trailer above the limits of a header, 400 for
- * sizes that are not hexadecimal or above 2^63-1, lines above HTTP_CHUNK_LINE_MAX,
- * control bytes, bare CR or LF, and malformed trailer fields.
+ * sizes that are not hexadecimal or above 2^63-1, extensions above HTTP_CHUNK_EXTENSION_MAX,
+ * control bytes, bare CR or LF, trailer fields that are malformed or belong to the header's framing.
  */
 MUST_CHECK ssize_t http_chunked_framing(struct http_chunked *chunked, struct http_request *request,
     const struct http_limits *limits, const char *data, size_t len);

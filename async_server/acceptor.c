@@ -1,0 +1,145 @@
+/* Accepting connections: as many as there is room for, and none lost when there is not. */
+#include "async_server/acceptor.h"
+
+#include <string.h>
+
+#include "async_server/conn.h"
+#include "async_server/server.h"
+#include "common/clock.h"
+#include "common/listener.h"
+#include "common/log.h"
+
+/* A burst is accepted in portions, so that those who are connected get their turn. */
+#define BATCH 256
+#define RETRY_NS (100 * NS_PER_MS)
+
+static void on_connection(uv_poll_t *poll, int status, int events);
+
+static void
+pause_accepting(struct acceptor *acceptor)
+{
+	acceptor->paused = true;
+	uv_poll_stop(&acceptor->poll);
+}
+
+static void
+resume_accepting(struct acceptor *acceptor)
+{
+	deadline_remove(&acceptor->retry);
+	acceptor->paused = false;
+	uv_poll_start(&acceptor->poll, UV_READABLE, on_connection);
+}
+
+/* pause_full waits for a connection to close, as --max-connections wants it. */
+static void
+pause_full(struct acceptor *acceptor)
+{
+	if (!acceptor->told)
+		log_warning("At --max-connections %zu: the next ones wait until one closes", acceptor->room_max);
+	acceptor->told = true;
+	pause_accepting(acceptor);
+}
+
+/* pause_failed tries again after a while, or as soon as a connection closes. The connection waits in the backlog. */
+static void
+pause_failed(struct acceptor *acceptor, int error)
+{
+	struct server *server = acceptor->server;
+
+	if (!acceptor->told) {
+		metrics_add(&server->metrics->accept_pauses, 1);
+		log_error("Cannot accept: %s; trying again every 0.1 s (%zu connections are open%s)", strerror(-error),
+		    server->connections, listener_is_exhausted(error) ? "; is ulimit -n too low?" : "");
+	}
+	acceptor->told = true;
+	pause_accepting(acceptor);
+	deadline_set(&server->deadlines, &acceptor->retry, clock_now_ns() + RETRY_NS);
+}
+
+/* accept_some accepts up to COUNT connections. Returns false when it has to wait for the next event. */
+static bool
+accept_some(struct acceptor *acceptor, int count)
+{
+	for (; count > 0; count--) {
+		int fd;
+
+		if (acceptor->server->connections >= acceptor->room_max) {
+			pause_full(acceptor);
+			return false;
+		}
+		fd = listener_accept(acceptor->fd, true);
+		if (fd == -EAGAIN) {
+			acceptor->told = false;
+			if (acceptor->ending)
+				acceptor_close(acceptor);
+			return false;
+		}
+		if (fd < 0) {
+			pause_failed(acceptor, fd);
+			return false;
+		}
+		conn_open(acceptor->server, fd);
+	}
+	return true;
+}
+
+static void
+on_connection(uv_poll_t *poll, int status, int events)
+{
+	struct acceptor *acceptor = poll->data;
+
+	(void)events;
+	if (status < 0)
+		pause_failed(acceptor, status);
+	else
+		(void)accept_some(acceptor, BATCH);
+}
+
+static void
+on_retry(struct deadline *deadline)
+{
+	struct acceptor *acceptor = CONTAINER_OF(deadline, struct acceptor, retry);
+
+	resume_accepting(acceptor);
+}
+
+int
+acceptor_init(struct acceptor *acceptor, struct server *server, int fd, size_t room_max)
+{
+	int error;
+
+	*acceptor = (struct acceptor){.server = server, .fd = fd, .room_max = room_max, .retry.expire = on_retry};
+	error = uv_poll_init(&server->loop, &acceptor->poll, fd);
+	if (error != 0) {
+		acceptor->fd = -1;
+		return error;
+	}
+	acceptor->poll.data = acceptor;
+	return uv_poll_start(&acceptor->poll, UV_READABLE, on_connection);
+}
+
+void
+acceptor_room(struct acceptor *acceptor)
+{
+	if (acceptor->paused && acceptor->fd >= 0)
+		resume_accepting(acceptor);
+}
+
+void
+acceptor_finish(struct acceptor *acceptor)
+{
+	acceptor->ending = true;
+	while (acceptor->fd >= 0 && !acceptor->paused && accept_some(acceptor, BATCH))
+		;
+}
+
+void
+acceptor_close(struct acceptor *acceptor)
+{
+	if (acceptor->fd < 0)
+		return;
+	deadline_remove(&acceptor->retry);
+	uv_close((uv_handle_t *)&acceptor->poll, NULL);
+	listener_close(acceptor->fd);
+	acceptor->fd = -1;
+}

@@ -1,0 +1,44 @@
+/* Accepting connections: as many as there is room for, and none lost when there is not. */
+#ifndef ASYNC_SERVER_ACCEPTOR_H
+#define ASYNC_SERVER_ACCEPTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+#include "async_server/deadline_queue.h"
+#include "common/compiler.h"
+
+struct server;
+
+struct acceptor {
+	uv_poll_t poll;
+	struct server *server;
+	struct deadline retry;	/* after a resource ran out */
+	size_t room_max;	/* connections at a time */
+	int fd;			/* the listening socket; -1: closed */
+	bool paused;		/* not watching: a resource, or --max-connections, ran out */
+	bool told;		/* and the log has said so; until nobody waits in the backlog again */
+	bool ending;		/* serves those who wait already, then closes */
+};
+
+/*
+ * acceptor_init takes over FD, a listening socket, and accepts at most
+ * ROOM_MAX connections at a time for SERVER.  Returns 0 or -errno (FD is then still
+ * the caller's).
+ */
+MUST_CHECK int acceptor_init(struct acceptor *acceptor, struct server *server, int fd, size_t room_max);
+
+/* acceptor_room tells it that a connection has been closed: if it had paused, it goes on. */
+void acceptor_room(struct acceptor *acceptor);
+
+/*
+ * acceptor_finish accepts everybody who waits in the backlog now, as there is
+ * room, and then closes the socket.
+ */
+void acceptor_finish(struct acceptor *acceptor);
+
+/* acceptor_close closes the socket at once; nothing happens when it is closed. */
+void acceptor_close(struct acceptor *acceptor);
+
+#endif

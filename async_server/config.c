@@ -1,0 +1,114 @@
+/* What the command line asks of async_server. */
+#include "async_server/config.h"
+
+#include <stddef.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/options.h"
+#include "common/settings.h"
+
+#define FIELD(name) offsetof(struct config, name)
+
+static const struct option_row rows[] = {
+    {.type = OPTION_HEADING, .help = "Where it listens"},
+    {OPTION_STRING, 'b', "bind", "ADDRESS", "HOST:PORT, [IPV6]:PORT, PORT or unix:PATH (127.0.0.1:8088)", FIELD(bind),
+	0, 0, NULL, NULL},
+    {OPTION_INT, 0, "backlog", "N",
+	"connections that may wait to be accepted (2048; aiohttp has 128, which a burst of clients overflows)",
+	FIELD(backlog), 1, 65535, NULL, NULL},
+    {OPTION_INT, 0, "max-connections", "N",
+	"open connections, above which the next ones wait in the backlog (0: as many as there are file descriptors)",
+	FIELD(max_connections), 0, 1e6, NULL, NULL},
+    {OPTION_STRING, 0, "admin", "ADDRESS", "serve /settings, /metrics and /healthz here (off)", FIELD(admin), 0, 0,
+	NULL, NULL},
+    {.type = OPTION_HEADING, .help = "What a handler does"},
+    {OPTION_SECONDS, 0, "sleep", "S", "seconds that a handler waits before it answers (0.1)", FIELD(sleep_ns), 0,
+	SETTINGS_SLEEP_MAX_S, NULL, NULL},
+    {OPTION_CHOICE, 0, "mode", "MODE",
+	"how it waits: async (a timer of the loop), blocking (nanosleep in the loop) or threadpool (nanosleep on a "
+	"pool thread) (async)",
+	FIELD(mode), 0, 0, WAIT_MODE_CHOICES, NULL},
+    {OPTION_INT, 0, "threads", "N", "threads of the pool (as in Python: processors + 4, at most 32)", FIELD(threads), 1,
+	1024, NULL, NULL},
+    {OPTION_SECONDS, 0, "max-sleep", "S", "longest sleep that a request or PUT /settings may ask for (60)",
+	FIELD(max_sleep_ns), 0, SETTINGS_SLEEP_MAX_S, NULL, NULL},
+    {.type = OPTION_HEADING, .help = "How long it waits for a client"},
+    {OPTION_SECONDS, 0, "keep-alive", "S", "for the next request on a connection (75)", FIELD(keep_alive_ns), 0.001,
+	86400, NULL, NULL},
+    {OPTION_SECONDS, 0, "header-timeout", "S",
+	"for a connection's first byte, and from a request's first byte to the end of its header (10)",
+	FIELD(header_timeout_ns), 0.001, 86400, NULL, NULL},
+    {OPTION_SECONDS, 0, "body-timeout", "S", "for the next piece of a request's body (30)", FIELD(body_timeout_ns),
+	0.001, 86400, NULL, NULL},
+    {OPTION_SECONDS, 0, "drain-timeout", "S",
+	"for a client to take more of its answer, or to close after an error (10)", FIELD(drain_timeout_ns), 0.001,
+	86400, NULL, NULL},
+    {OPTION_SECONDS, 0, "shutdown-timeout", "S", "for requests in flight after INT or TERM (60)",
+	FIELD(shutdown_timeout_ns), 0, 86400, NULL, NULL},
+    {.type = OPTION_HEADING, .help = "What it logs"},
+    {OPTION_STRING, 0, "access-logfile", "FILE", "a line for each request; - is standard output (off)",
+	FIELD(access_logfile), 0, 0, NULL, NULL},
+    {OPTION_STRING, 0, "error-logfile", "FILE", "everything else; - is standard error (-)", FIELD(error_logfile), 0, 0,
+	NULL, NULL},
+    {OPTION_CHOICE, 0, "log-level", "LEVEL", "debug, info, warning, error or critical (info)", FIELD(log_level), 0, 0,
+	LOG_LEVEL_CHOICES, NULL},
+    {OPTION_SECONDS, 0, "slow-callback", "S", "warn when something held the loop this long (0.1)",
+	FIELD(slow_callback_ns), 0.0001, 3600, NULL, NULL},
+    {.type = OPTION_HEADING, .help = "About"},
+    {.type = OPTION_HELP, .short_name = 'h', .name = "help", .help = "print this text"},
+    {.type = OPTION_VERSION, .name = "version", .help = "print the version"},
+    {.type = OPTION_END},
+};
+
+static const struct options_program program = {
+    .name = "async_server",
+    .synopsis = "[OPTION ...]",
+    .summary =
+	"An HTTP server of one process and one event loop. GET / and GET /NAME answer \"Hello, Anonymous\" after "
+	"a sleep; /echo sends back the body it gets.",
+    .rows = rows,
+    .footer = "Signals: INT and TERM finish the requests in flight and end; a second one ends at\n"
+	      "once.  USR1 switches blocking sleeps on and off.\n"
+	      "One request can choose for itself: /?sleep=0.2&mode=blocking\n",
+};
+
+/* default_threads is what Python's ThreadPoolExecutor takes, and so aiohttp's run_in_executor. */
+static int64_t
+default_threads(void)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (processors < 1)
+		processors = 1;
+	return processors + 4 < 32 ? processors + 4 : 32;
+}
+
+void
+config_parse(struct config *config, int argc, char **argv)
+{
+	int operand;
+
+	*config = (struct config){
+	    .bind = "127.0.0.1:8088",
+	    .log_level = LOG_LEVEL_INFO,
+	    .mode = WAIT_ASYNC,
+	    .sleep_ns = NS_PER_SEC / 10,
+	    .max_sleep_ns = 60 * NS_PER_SEC,
+	    .threads = default_threads(),
+	    .backlog = 2048,
+	    .keep_alive_ns = 75 * NS_PER_SEC,
+	    .header_timeout_ns = 10 * NS_PER_SEC,
+	    .body_timeout_ns = 30 * NS_PER_SEC,
+	    .drain_timeout_ns = 10 * NS_PER_SEC,
+	    .shutdown_timeout_ns = 60 * NS_PER_SEC,
+	    .slow_callback_ns = NS_PER_SEC / 10,
+	};
+	operand = options_parse(&program, config, argc, argv);
+	if (operand < argc)
+		options_fail(&program, "unexpected argument %s; see async_server --help", argv[operand]);
+	if (config->sleep_ns > config->max_sleep_ns)
+		options_fail(&program, "--sleep %g is above --max-sleep %g; raise --max-sleep",
+		    (double)config->sleep_ns / (double)NS_PER_SEC, (double)config->max_sleep_ns / (double)NS_PER_SEC);
+}

@@ -1,0 +1,40 @@
+/* A thread that waits for signals, so that they are obeyed at once, even while the loop is blocked. */
+#ifndef ASYNC_SERVER_CONTROL_H
+#define ASYNC_SERVER_CONTROL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "common/compiler.h"
+#include "common/settings.h"
+
+struct control {
+	pthread_t thread;
+	struct settings *settings;
+	void (*stop)(void *context);	/* asks for a graceful stop, from this thread */
+	void *context;
+	atomic_bool ended;
+};
+
+/*
+ * control_block_signals keeps the signals of this file from every thread
+ * begun later, and ignores SIGPIPE.  Call it first: a signal that comes before
+ * control_start waits for it.
+ */
+void control_block_signals(void);
+
+/*
+ * control_start begins the thread:
+ *
+ *   USR1        settings_toggle_blocking, and a line in the log with the new mode
+ *   INT, TERM   the first calls STOP(CONTEXT); the second ends the process at once, with exit status 1
+ *
+ * Returns 0 or -errno.
+ */
+MUST_CHECK int control_start(struct control *control, struct settings *settings, void (*stop)(void *context), void *context);
+
+/* control_end ends the thread; signals that come afterwards wait for ever. */
+void control_end(struct control *control);
+
+#endif

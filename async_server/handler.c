@@ -1,0 +1,299 @@
+/* From a request's events to its answer: what the plan says, waited for in the mode that it says. */
+#include "async_server/handler.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "async_server/server.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/workload.h"
+
+static void
+append(struct server *server, const char *bytes, size_t len)
+{
+	memcpy(server->out + server->out_len, bytes, len);
+	server->out_len += len;
+}
+
+/* append_head begins the answer, with a body of LENGTH bytes. */
+static void
+append_head(struct conn *conn, int64_t length)
+{
+	struct server *server = conn->server;
+	struct exchange *exchange = conn->exchange;
+	struct workload_plan *plan = &exchange->plan;
+	struct http_response response = {
+	    .status = plan->status,
+	    .minor = exchange->planned ? exchange->request.minor : 1,
+	    .content_type = plan->content_type,
+	    .fields = plan->fields,
+	    .content_length = length,
+	};
+
+	if (response.content_type == NULL && exchange->content_type[0] != '\0')
+		response.content_type = exchange->content_type;
+	exchange->chunked = length == HTTP_LENGTH_UNKNOWN && response.minor == 1;
+	exchange->keep_alive = exchange->planned && exchange->request.keep_alive && !plan->close && !server->stopping &&
+			       (length != HTTP_LENGTH_UNKNOWN || exchange->chunked);
+	exchange->head_sent = true;
+	response.keep_alive = exchange->keep_alive;
+	server->out_len +=
+	    http_response_head(server->out + server->out_len, SERVER_OUT_SIZE - server->out_len, &response);
+	metrics_add(&server->metrics->responses[plan->status / 100], 1);
+}
+
+/* finish ends the exchange whose answer is complete. */
+static void
+finish(struct conn *conn)
+{
+	struct server *server = conn->server;
+	struct exchange *exchange = conn->exchange;
+
+	if (server->access_log != NULL) {
+		struct access_log_entry entry = {
+		    .peer = conn->peer != NULL ? conn->peer : "",
+		    .request = &exchange->request,
+		    .status = exchange->plan.status,
+		    .body_bytes = exchange->answer_bytes,
+		};
+
+		access_log_add(server->access_log, &entry);
+	}
+	if (exchange->planned)
+		metrics_add(&server->metrics->requests_ended, 1);
+	conn->served = true;
+	conn->state = exchange->keep_alive ? CONN_IDLE : CONN_ANSWERED;
+	exchange_reset(exchange);
+}
+
+void
+handler_answer(struct conn *conn)
+{
+	struct exchange *exchange = conn->exchange;
+	struct workload_plan *plan = &exchange->plan;
+
+	append_head(conn, (int64_t)plan->body_len);
+	if (!exchange->planned || !exchange->request.head) {
+		append(conn->server, workload_plan_body(plan), plan->body_len);
+		exchange->answer_bytes = plan->body_len;
+	}
+	finish(conn);
+}
+
+void
+handler_refuse(struct conn *conn, int status, const char *reason)
+{
+	struct exchange *exchange = conn->exchange;
+
+	conn->linger = true;
+	if (exchange->head_sent) {
+		/* Too late to say so: the answer ends short of what it promised, and the peer sees that. */
+		conn->state = CONN_ANSWERED;
+		handler_abandon(conn);
+		return;
+	}
+	workload_plan_error(&exchange->plan, status, reason);
+	handler_answer(conn);
+}
+
+void
+handler_abandon(struct conn *conn)
+{
+	struct exchange *exchange = conn->exchange;
+
+	if (exchange == NULL)
+		return;
+	if (exchange->planned)
+		metrics_add(&conn->server->metrics->requests_ended, 1);
+	exchange->planned = false;
+}
+
+/* keep_content_type copies the request's, as /echo sends it back with a body that may come much later. */
+static void
+keep_content_type(struct exchange *exchange)
+{
+	struct http_span type = exchange->request.content_type;
+
+	if (type.at == NULL || type.len > HTTP_CONTENT_TYPE_MAX)
+		return;
+	memcpy(exchange->content_type, type.at, type.len);
+	exchange->content_type[type.len] = '\0';
+}
+
+/* on_head makes the plan. An answer that needs no body, of a client that waits to be asked for it, goes at once. */
+static void
+on_head(struct conn *conn)
+{
+	struct server *server = conn->server;
+	struct exchange *exchange = conn->exchange;
+	const struct http_request *request = &exchange->request;
+	struct workload_plan *plan = &exchange->plan;
+	bool asks = request->expect == HTTP_EXPECT_CONTINUE && request->minor == 1 && request->content_length != 0;
+
+	workload_plan(plan, request, server->settings);
+	exchange->planned = true;
+	metrics_add(&server->metrics->requests_begun, 1);
+	conn->state = CONN_BODY;
+	if (plan->kind == WORKLOAD_ECHO && plan->content_type == NULL)
+		keep_content_type(exchange);
+	if ((plan->kind == WORKLOAD_ANSWER && request->content_length > WORKLOAD_BODY_MAX) || plan->close ||
+	    (asks && plan->status != 200)) {
+		plan->close = true;
+		conn->linger = request->content_length != 0;
+		handler_answer(conn);
+	} else if (asks) {
+		append(server, HTTP_CONTINUE, strlen(HTTP_CONTINUE));
+	}
+}
+
+/* append_echo sends back what has come of the body. */
+static void
+append_echo(struct conn *conn, struct http_span body)
+{
+	struct server *server = conn->server;
+	struct exchange *exchange = conn->exchange;
+
+	if (!exchange->head_sent)
+		append_head(conn, exchange->request.content_length);
+	if (exchange->request.head || body.len == 0)
+		return;
+	exchange->answer_bytes += body.len;
+	if (!exchange->chunked) {
+		append(server, body.at, body.len);
+		return;
+	}
+	server->out_len += http_chunk_head(server->out + server->out_len, body.len);
+	append(server, body.at, body.len);
+	append(server, HTTP_CHUNK_TAIL, strlen(HTTP_CHUNK_TAIL));
+}
+
+static void
+on_body(struct conn *conn)
+{
+	struct exchange *exchange = conn->exchange;
+
+	if (exchange->plan.kind == WORKLOAD_ECHO) {
+		append_echo(conn, exchange->request.body);
+		return;
+	}
+	exchange->request_bytes += exchange->request.body.len;
+	if (exchange->request_bytes > WORKLOAD_BODY_MAX)
+		handler_refuse(conn, 413, NULL);
+}
+
+static void
+on_complete(struct conn *conn)
+{
+	struct exchange *exchange = conn->exchange;
+
+	if (exchange->plan.kind == WORKLOAD_ECHO) {
+		append_echo(conn, (struct http_span){0});
+		if (exchange->chunked && !exchange->request.head)
+			append(conn->server, HTTP_LAST_CHUNK, strlen(HTTP_LAST_CHUNK));
+		finish(conn);
+	} else if (exchange->plan.wait.sleep_ns > 0) {
+		conn->state = CONN_READY;
+	} else {
+		handler_answer(conn);
+	}
+}
+
+void
+handler_event(struct conn *conn, enum http_event event)
+{
+	switch (event) {
+	case HTTP_HEAD:
+		on_head(conn);
+		break;
+	case HTTP_BODY:
+		on_body(conn);
+		break;
+	case HTTP_COMPLETE:
+		on_complete(conn);
+		break;
+	case HTTP_INVALID:
+		handler_refuse(conn, conn->exchange->request.status, conn->exchange->request.reason);
+		break;
+	case HTTP_MORE:
+		break;
+	}
+}
+
+static void
+note_slow(struct conn *conn, uint64_t took_ns)
+{
+	const struct exchange *exchange = conn->exchange;
+	char target[256], what[384];
+
+	if (took_ns < conn->server->config->slow_callback_ns)
+		return;
+	log_escape(target, sizeof(target), exchange->request.target.at, exchange->request.target.len);
+	snprintf(what, sizeof(what), "handler %s, %s %s", exchange->plan.handler, exchange->request.method, target);
+	server_note_slow(conn->server, what, took_ns);
+}
+
+static void
+wait_blocking(struct conn *conn, uint64_t begun_ns, uint64_t sleep_ns)
+{
+	clock_sleep_until_ns(begun_ns + sleep_ns);
+	uv_update_time(&conn->server->loop);
+	note_slow(conn, clock_now_ns() - begun_ns);
+	metrics_add(&conn->server->metrics->sleeps_ended, 1);
+	handler_answer(conn);
+}
+
+static void
+on_pool_done(struct pool_job *job)
+{
+	struct exchange *exchange = CONTAINER_OF(job, struct exchange, job);
+	struct conn *conn = exchange->conn;
+
+	conn->server->jobs--;
+	conn->in_pool = false;
+	if (conn->state == CONN_CLOSED) {
+		exchange_give(&conn->server->exchanges, exchange);
+		conn_let_go(conn);
+		return;
+	}
+	conn_let_go(conn);
+	conn_wake(conn);
+}
+
+static void
+wait_threadpool(struct conn *conn, uint64_t sleep_ns)
+{
+	struct server *server = conn->server;
+
+	deadline_remove(&conn->deadline);
+	if (pool_sleep(&server->loop, &conn->exchange->job, sleep_ns, on_pool_done) != 0) {
+		metrics_add(&server->metrics->sleeps_ended, 1);
+		handler_refuse(conn, 503, "the pool took no job");
+		return;
+	}
+	server->jobs++;
+	conn->holds++;
+	conn->in_pool = true;
+}
+
+void
+handler_wait(struct conn *conn)
+{
+	struct server *server = conn->server;
+	struct settings_values wait = conn->exchange->plan.wait;
+	uint64_t now_ns = clock_now_ns();
+
+	metrics_add(&server->metrics->sleeps_begun, 1);
+	conn->state = CONN_WAITING;
+	switch (wait.mode) {
+	case WAIT_ASYNC:
+		deadline_set(&server->deadlines, &conn->deadline, now_ns + wait.sleep_ns);
+		break;
+	case WAIT_BLOCKING:
+		wait_blocking(conn, now_ns, wait.sleep_ns);
+		break;
+	case WAIT_THREADPOOL:
+		wait_threadpool(conn, wait.sleep_ns);
+		break;
+	}
+}

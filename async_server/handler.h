@@ -1,0 +1,34 @@
+/* From a request's events to its answer: what the plan says, waited for in the mode that it says. */
+#ifndef ASYNC_SERVER_HANDLER_H
+#define ASYNC_SERVER_HANDLER_H
+
+#include "async_server/conn.h"
+#include "common/http_request.h"
+
+/*
+ * All of them append to the server's output buffer, which the caller has made
+ * room in (SERVER_STEP_MAX) and flushes.
+ *
+ * handler_event follows the request of CONN.  Afterwards the state tells what
+ * is next: CONN_BODY (more of the request), CONN_READY (call handler_wait),
+ * CONN_IDLE (answered) or CONN_ANSWERED (answered, and this was the last).
+ */
+void handler_event(struct conn *conn, enum http_event event);
+
+/*
+ * handler_wait begins the sleep of a connection that is CONN_READY.  Afterwards it
+ * is CONN_WAITING, and conn_wake will be called; or, where the sleep
+ * blocked the loop, as after handler_answer.
+ */
+void handler_wait(struct conn *conn);
+
+/* handler_answer sends what was planned: after the sleep. CONN is then CONN_IDLE or CONN_ANSWERED. */
+void handler_answer(struct conn *conn);
+
+/* handler_refuse answers STATUS and REASON (static storage or NULL) instead, if no answer has begun; CONN is then CONN_ANSWERED. */
+void handler_refuse(struct conn *conn, int status, const char *reason);
+
+/* handler_abandon gives up the request of a connection that ends without an answer. */
+void handler_abandon(struct conn *conn);
+
+#endif

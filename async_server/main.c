@@ -1,0 +1,179 @@
+/* async_server: one process, one event loop; what aiohttp is to Python. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "async_server/admin_thread.h"
+#include "async_server/config.h"
+#include "async_server/control.h"
+#include "async_server/pool.h"
+#include "async_server/server.h"
+#include "common/listener.h"
+#include "common/log.h"
+#include "common/version.h"
+
+#define ADMIN_BACKLOG 128
+
+/* What lives as long as the process. */
+struct process {
+	struct config config;
+	struct settings *settings;
+	struct metrics *metrics;
+	struct access_log *access_log;
+	struct control control;
+	struct admin_thread admin;
+	struct server server;
+};
+
+/* fail ends a start that the world refused. */
+static _Noreturn void
+fail(const char *what, const char *why)
+{
+	fprintf(stderr, "async_server: %s: %s\n", what, why);
+	exit(1);
+}
+
+static void
+check(int error, const char *what)
+{
+	if (error != 0)
+		fail(what, strerror(-error));
+}
+
+/* raise_file_limit lets the process open as many connections as it may. */
+static void
+raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void
+open_logs(struct process *process)
+{
+	const struct config *config = &process->config;
+	char what[512];
+
+	snprintf(what, sizeof(what), "--error-logfile %s", config->error_logfile);
+	check(log_open(config->error_logfile, (enum log_level)config->log_level), what);
+	snprintf(what, sizeof(what), "--access-logfile %s", config->access_logfile);
+	check(access_log_new(&process->access_log, config->access_logfile, ACCESS_LOG_AIOHTTP), what);
+}
+
+static void
+open_state(struct process *process)
+{
+	const struct config *config = &process->config;
+	struct settings_values values = {.sleep_ns = config->sleep_ns, .mode = (enum wait_mode)config->mode};
+	struct settings_limits limits = {
+	    .max_sleep_ns = config->max_sleep_ns,
+	    .modes = 1U << WAIT_ASYNC | 1U << WAIT_BLOCKING | 1U << WAIT_THREADPOOL,
+	};
+
+	process->settings = settings_new(values, limits);
+	process->metrics = metrics_new(1);
+	if (process->settings == NULL || process->metrics == NULL)
+		fail("cannot map shared memory", strerror(errno));
+}
+
+static int
+open_listener(const char *address, const char *option, int backlog)
+{
+	char why[512];
+	int fd = listener_open(address, backlog, false);
+
+	if (fd < 0) {
+		fprintf(stderr, "async_server: %s\n", listener_error(fd, address, option, why, sizeof(why)));
+		exit(listener_exit_status(fd));
+	}
+	return fd;
+}
+
+static void
+start_admin(struct process *process, int listen_fd)
+{
+	char name[LISTENER_NAME_MAX];
+
+	process->admin.admin = (struct admin){
+	    .listen_fd = listen_fd,
+	    .settings = process->settings,
+	    .metrics = process->metrics,
+	    .metrics_count = 1,
+	    .write_metrics = server_write_metrics,
+	    .context = &process->server,
+	};
+	check(admin_thread_start(&process->admin), "cannot start the admin thread");
+	log_info("Admin on %s", listener_name(listen_fd, name));
+}
+
+static void
+stop_server(void *server)
+{
+	server_stop(server);
+}
+
+static void
+print_banner(const char *name)
+{
+	printf("======== Running on %s ========\n(Press CTRL+C to quit)\n", name);
+	fflush(stdout);
+}
+
+static void
+close_state(struct process *process)
+{
+	access_log_free(process->access_log);
+	settings_free(process->settings);
+	metrics_free(process->metrics, 1);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct process process;
+	const struct config *config = &process.config;
+	char name[LISTENER_NAME_MAX];
+	int listen_fd, admin_fd = -1;
+	bool is_free;
+
+	config_parse(&process.config, argc, argv);
+	control_block_signals();
+	raise_file_limit();
+	http_response_set_server("async_server/" LOOPFORK_VERSION);
+	check(pool_configure((int)config->threads), "cannot set the size of the pool");
+	open_logs(&process);
+	open_state(&process);
+	listen_fd = open_listener(config->bind, "--bind", (int)config->backlog);
+	if (config->admin != NULL)
+		admin_fd = open_listener(config->admin, "--admin", ADMIN_BACKLOG);
+	listener_name(listen_fd, name);
+	check(server_init(&process.server, config, process.settings, process.metrics, process.access_log, listen_fd),
+	    "cannot start the event loop");
+	check(control_start(&process.control, process.settings, stop_server, &process.server),
+	    "cannot start the thread that waits for signals");
+	if (admin_fd >= 0)
+		start_admin(&process, admin_fd);
+	print_banner(name);
+
+	server_run(&process.server);
+
+	if (admin_fd >= 0)
+		admin_thread_end(&process.admin);
+	control_end(&process.control);
+	is_free = server_deinit(&process.server);
+	log_info("Stopped");
+	if (!is_free) {
+		/* Pool threads still sleep for requests that were cancelled: nobody waits for them. */
+		access_log_flush(process.access_log);
+		_exit(0);
+	}
+	close_state(&process);
+	return 0;
+}

@@ -1,0 +1,168 @@
+/* The process that answers the admin address: a child of the arbiter, so that the arbiter reads no request. */
+#include "prefork_server/admin_child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/admin.h"
+#include "common/clock.h"
+#include "common/listener.h"
+#include "common/log.h"
+#include "common/metrics.h"
+
+#define STOP_MS 1000 /* for the child to end by itself */
+
+static size_t
+write_metrics(const void *context, char *buf, size_t used, size_t size)
+{
+	const struct scoreboard_notice *notice = context;
+
+	used = metrics_write_one(buf, used, size, "loopfork_workers", "gauge", "Worker processes that serve.",
+	    (double)atomic_load(&notice->workers));
+	used = metrics_write_one(buf, used, size, "loopfork_worker_deaths_total", "counter",
+	    "Workers that ended unasked and were replaced.", (double)atomic_load(&notice->deaths));
+	return metrics_write_one(buf, used, size, "loopfork_worker_timeouts_total", "counter",
+	    "Workers that were overdue and killed.", (double)atomic_load(&notice->timeouts));
+}
+
+static bool
+is_healthy(const void *context, char *why, size_t why_size)
+{
+	const struct scoreboard_notice *notice = context;
+
+	if (atomic_load(&notice->stopping))
+		snprintf(why, why_size, "the server is stopping");
+	else if (atomic_load(&notice->workers) == 0)
+		snprintf(why, why_size, "no worker is alive");
+	else
+		return true;
+	return false;
+}
+
+/* on_usr1: everything that log_reopen does is async-signal-safe. */
+static void
+on_usr1(int signal)
+{
+	int error = errno;
+
+	(void)signal;
+	(void)!log_reopen();
+	errno = error;
+}
+
+/* take_signals: the arbiter ends this child by the pipe; what is sent to the whole group is not for it. */
+static void
+take_signals(void)
+{
+	static const int ignored[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGTTIN, SIGTTOU};
+	struct sigaction action = {.sa_handler = on_usr1, .sa_flags = SA_RESTART};
+	sigset_t none;
+
+	for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
+		signal(ignored[i], SIG_IGN);
+	sigaction(SIGUSR1, &action, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static _Noreturn void
+be_child(struct admin_child *child, int stop_fd)
+{
+	struct admin admin = {
+	    .listen_fd = child->listen_fd,
+	    .stop_fd = stop_fd,
+	    .settings = child->settings,
+	    .metrics = child->board->metrics,
+	    .metrics_count = SCOREBOARD_SLOTS,
+	    .write_metrics = write_metrics,
+	    .is_healthy = is_healthy,
+	    .context = child->board->notice,
+	};
+	int error;
+
+	close(child->hold_fd);
+	close(child->service_fd);
+	scoreboard_protect(child->board);
+	take_signals();
+	error = admin_serve(&admin);
+	if (error != 0)
+		log_error("The admin address stopped: %s", strerror(-error));
+	exit(error == 0 ? 0 : 1);
+}
+
+void
+admin_child_manage(struct admin_child *child)
+{
+	uint64_t now = clock_now_ns();
+	int ends[2] = {-1, -1};
+	pid_t pid = -1;
+
+	if (child->listen_fd < 0 || child->pid != 0 || now < child->start_due_ns)
+		return;
+	child->start_due_ns = now + NS_PER_SEC;
+	if (pipe2(ends, O_CLOEXEC) == 0) {
+		child->hold_fd = ends[1];
+		pid = fork();
+		if (pid == 0)
+			be_child(child, ends[0]);
+	}
+	if (pid > 0) {
+		child->pid = pid;
+		close(ends[0]);
+		return;
+	}
+	log_error("Cannot start the admin process: %s; trying again in 1 s", strerror(errno));
+	if (ends[0] >= 0) {
+		close(ends[0]);
+		close(ends[1]);
+	}
+	child->hold_fd = -1;
+}
+
+void
+admin_child_reaped(struct admin_child *child, pid_t pid, int status)
+{
+	if (pid != child->pid)
+		return;
+	child->pid = 0;
+	close(child->hold_fd);
+	child->hold_fd = -1;
+	if (status != 0)
+		log_error("The admin process (pid:%d) ended unasked and is replaced", (int)pid);
+}
+
+void
+admin_child_forget(struct admin_child *child)
+{
+	if (child->listen_fd >= 0)
+		close(child->listen_fd);
+	if (child->hold_fd >= 0)
+		close(child->hold_fd);
+}
+
+void
+admin_child_stop(struct admin_child *child)
+{
+	uint64_t due_ns = clock_now_ns() + STOP_MS * NS_PER_MS;
+
+	if (child->listen_fd < 0)
+		return;
+	if (child->pid != 0) {
+		close(child->hold_fd);
+		child->hold_fd = -1;
+		while (waitpid(child->pid, NULL, WNOHANG) == 0) {
+			if (clock_now_ns() >= due_ns)
+				kill(child->pid, SIGKILL);
+			clock_sleep_until_ns(clock_now_ns() + NS_PER_MS);
+		}
+		child->pid = 0;
+	}
+	listener_close(child->listen_fd);
+	child->listen_fd = -1;
+}

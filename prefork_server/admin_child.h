@@ -1,0 +1,33 @@
+/* The process that answers the admin address: a child of the arbiter, so that the arbiter reads no request. */
+#ifndef PREFORK_SERVER_ADMIN_CHILD_H
+#define PREFORK_SERVER_ADMIN_CHILD_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/settings.h"
+#include "prefork_server/scoreboard.h"
+
+struct admin_child {
+	int listen_fd;         /* -1: there is no admin address, and nothing below happens */
+	int service_fd;        /* the server's own listening socket, which the child closes */
+	int hold_fd;           /* the child ends when this end of a pipe closes, by the arbiter's will or its death */
+	pid_t pid;             /* 0: not running */
+	uint64_t start_due_ns; /* no fork before */
+	struct settings *settings;
+	struct scoreboard *board;
+};
+
+/* admin_child_manage starts the child where it should run and does not; one that dies is replaced, once a second at most. */
+void admin_child_manage(struct admin_child *child);
+
+/* admin_child_reaped is told that child PID of the arbiter ended with STATUS of waitpid(2); others are passed over. */
+void admin_child_reaped(struct admin_child *child, pid_t pid, int status);
+
+/* admin_child_forget closes the arbiter's descriptors in another child of its. */
+void admin_child_forget(struct admin_child *child);
+
+/* admin_child_stop ends the child, waits for it, and closes the admin address. */
+void admin_child_stop(struct admin_child *child);
+
+#endif

@@ -1,0 +1,393 @@
+/* The arbiter: opens what is shared, keeps the workers going, obeys signals, and reads nothing that a client sent. */
+#include "prefork_server/arbiter.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/listener.h"
+#include "common/log.h"
+#include "common/version.h"
+#include "prefork_server/pidfile.h"
+
+#define MASTER "Master"                   /* what the log calls the arbiter */
+#define KILL_PATIENCE_NS (5 * NS_PER_SEC) /* for the kernel to end what was sent KILL */
+
+/* How a signal lets the main loop go on. */
+enum verdict {
+	GO_ON,
+	STOP_GRACEFULLY, /* workers finish their requests */
+	STOP_QUICKLY,    /* they do not */
+};
+
+static enum verdict
+on_term(struct arbiter *arbiter)
+{
+	(void)arbiter;
+	return STOP_GRACEFULLY;
+}
+
+static enum verdict
+on_quit(struct arbiter *arbiter)
+{
+	(void)arbiter;
+	return STOP_QUICKLY;
+}
+
+static void
+reopen_logs(struct arbiter *arbiter)
+{
+	int error = log_reopen();
+
+	if (error != 0)
+		log_error("Cannot open %s again: %s", arbiter->config->error_log, strerror(-error));
+	error = access_log_reopen(arbiter->access_log);
+	if (error != 0)
+		log_error("Cannot open %s again: %s", arbiter->config->access_log, strerror(-error));
+}
+
+static void
+forward_usr1(struct arbiter *arbiter)
+{
+	crew_kill(&arbiter->crew, SIGUSR1);
+	if (arbiter->admin.pid != 0)
+		kill(arbiter->admin.pid, SIGUSR1);
+}
+
+static enum verdict
+on_hup(struct arbiter *arbiter)
+{
+	log_info("Hang up: " MASTER);
+	reopen_logs(arbiter);
+	/* As gunicorn does: the count of workers is again the configured one. */
+	arbiter->crew.target = (unsigned)arbiter->config->workers;
+	crew_reload(&arbiter->crew);
+	if (arbiter->admin.pid != 0)
+		kill(arbiter->admin.pid, SIGUSR1);
+	return GO_ON;
+}
+
+static enum verdict
+on_usr1(struct arbiter *arbiter)
+{
+	reopen_logs(arbiter);
+	forward_usr1(arbiter);
+	return GO_ON;
+}
+
+static enum verdict
+on_ttin(struct arbiter *arbiter)
+{
+	if (arbiter->crew.target < CONFIG_WORKERS_MAX)
+		arbiter->crew.target++;
+	else
+		log_warning("There are %d workers already, the most there can be", CONFIG_WORKERS_MAX);
+	return GO_ON;
+}
+
+static enum verdict
+on_ttou(struct arbiter *arbiter)
+{
+	if (arbiter->crew.target > 1)
+		arbiter->crew.target--;
+	return GO_ON;
+}
+
+static const struct {
+	int number;
+	const char *name;
+	enum verdict (*handle)(struct arbiter *);
+} signals[] = {
+    {SIGHUP, "hup", on_hup},
+    {SIGINT, "int", on_quit},
+    {SIGQUIT, "quit", on_quit},
+    {SIGTERM, "term", on_term},
+    {SIGTTIN, "ttin", on_ttin},
+    {SIGTTOU, "ttou", on_ttou},
+    {SIGUSR1, "usr1", on_usr1},
+};
+
+/*
+ * fill_signals: those that the arbiter waits for.  They stay blocked for its
+ * whole life and are taken one at a time by sigtimedwait(2): no handler, no
+ * pipe, nothing lost between a check and a wait, and it holds for PID 1 too.
+ */
+static void
+fill_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGCHLD);
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		sigaddset(set, signals[i].number);
+}
+
+static void
+take_signals(void)
+{
+	sigset_t set;
+
+	/* Whoever started us may have had children reaped by the kernel: then nobody could tell how a worker ended. */
+	signal(SIGCHLD, SIG_DFL);
+	fill_signals(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+/* reap takes every child that has ended. Returns the exit status that ends the arbiter too, or 0. */
+static int
+reap(struct arbiter *arbiter)
+{
+	int halt = 0;
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		int result = crew_reaped(&arbiter->crew, pid, status);
+
+		admin_child_reaped(&arbiter->admin, pid, status);
+		if (result != 0)
+			halt = result;
+	}
+	return halt;
+}
+
+/* wait_signal waits until DUE_NS for a signal of ours. Returns its number, 0 when time is up. */
+static int
+wait_signal(uint64_t due_ns)
+{
+	int ms = clock_ms_until(due_ns);
+	struct timespec timeout = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * (long)NS_PER_MS};
+	sigset_t set;
+	int number;
+
+	fill_signals(&set);
+	number = sigtimedwait(&set, NULL, &timeout);
+	return number > 0 ? number : 0;
+}
+
+/* obey carries out signal NUMBER; SIGCHLD and 0 only woke us. */
+static enum verdict
+obey(struct arbiter *arbiter, int number)
+{
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
+		if (signals[i].number != number)
+			continue;
+		log_info("Handling signal: %s", signals[i].name);
+		return signals[i].handle(arbiter);
+	}
+	return GO_ON;
+}
+
+/* wait_end waits until DUE_NS for all workers to end; INT or QUIT on the way hurries. Returns whether it was hurried. */
+static bool
+wait_end(struct arbiter *arbiter, uint64_t due_ns)
+{
+	while (crew_count(&arbiter->crew) > 0 && clock_now_ns() < due_ns) {
+		int number = wait_signal(due_ns);
+
+		(void)reap(arbiter);
+		if ((number == SIGINT || number == SIGQUIT) && obey(arbiter, number) == STOP_QUICKLY)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * stop ends all workers.  A graceful stop becomes a quick one by INT or QUIT,
+ * and a quick one a kill; the end of graceful-timeout is a kill as well.
+ */
+static void
+stop(struct arbiter *arbiter, enum verdict how)
+{
+	uint64_t due_ns = clock_now_ns() + arbiter->config->graceful_timeout_ns;
+
+	atomic_store(&arbiter->board.notice->stopping, true);
+	listener_close(arbiter->listen_fd);
+	arbiter->listen_fd = -1;
+	if (how == STOP_GRACEFULLY) {
+		crew_kill(&arbiter->crew, SIGTERM);
+		if (wait_end(arbiter, due_ns))
+			how = STOP_QUICKLY;
+	}
+	if (how == STOP_QUICKLY) {
+		crew_kill(&arbiter->crew, SIGQUIT);
+		(void)wait_end(arbiter, due_ns);
+	}
+	crew_kill(&arbiter->crew, SIGKILL);
+	(void)wait_end(arbiter, clock_now_ns() + KILL_PATIENCE_NS);
+}
+
+static void
+log_start(const struct arbiter *arbiter)
+{
+	char name[LISTENER_NAME_MAX];
+
+	log_info("Starting prefork_server %s", LOOPFORK_VERSION);
+	log_info("Listening at: %s (%d)", listener_name(arbiter->listen_fd, name), (int)getpid());
+	log_info("Using worker: %s", arbiter->crew.class->name);
+	if (arbiter->admin.listen_fd >= 0)
+		log_info("Admin at: %s", listener_name(arbiter->admin.listen_fd, name));
+}
+
+int
+arbiter_run(struct arbiter *arbiter)
+{
+	struct crew *crew = &arbiter->crew;
+	enum verdict verdict = GO_ON;
+	int halt = 0;
+
+	log_start(arbiter);
+	crew->looked_ns = clock_now_ns();
+	while (verdict == GO_ON && halt == 0) {
+		crew_manage(crew);
+		admin_child_manage(&arbiter->admin);
+		verdict = obey(arbiter, wait_signal(crew_due_ns(crew)));
+		halt = reap(arbiter);
+		crew_murder(crew);
+	}
+	stop(arbiter, verdict == GO_ON ? STOP_GRACEFULLY : verdict);
+	log_info("Shutting down: " MASTER);
+	if (halt != 0)
+		log_info("Reason: Worker failed to boot.");
+	return halt;
+}
+
+/* in_worker closes what only the arbiter needs. */
+static void
+in_worker(void *context)
+{
+	struct arbiter *arbiter = context;
+
+	admin_child_forget(&arbiter->admin);
+}
+
+static void
+fill_crew(struct arbiter *arbiter)
+{
+	struct crew *crew = &arbiter->crew;
+
+	crew->class = worker_classes[arbiter->config->worker_class];
+	crew->worker = (struct worker){
+	    .config = arbiter->config,
+	    .settings = arbiter->settings,
+	    .access_log = arbiter->access_log,
+	    .listen_fd = arbiter->listen_fd,
+	};
+	crew->board = &arbiter->board;
+	crew->in_child = in_worker;
+	crew->context = arbiter;
+	crew->target = (unsigned)arbiter->config->workers;
+	arbiter->admin.service_fd = arbiter->listen_fd;
+	arbiter->admin.settings = arbiter->settings;
+	arbiter->admin.board = &arbiter->board;
+}
+
+/* fail prints why the server does not start; returns STATUS. */
+PRINTF_LIKE(2, 3)
+static int
+fail(int status, const char *format, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "prefork_server: ");
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return status;
+}
+
+/* open_listener opens ADDRESS, the value of OPTION, into *FD. Returns 0 or the exit status. */
+static int
+open_listener(const struct config *config, const char *address, const char *option, int *fd)
+{
+	char text[512];
+	int result = listener_open(address, (int)config->backlog, config->reuse_port);
+
+	if (result < 0)
+		return fail(
+		    listener_exit_status(result), "%s", listener_error(result, address, option, text, sizeof(text)));
+	*fd = result;
+	return 0;
+}
+
+static int
+open_memory(struct arbiter *arbiter)
+{
+	const struct config *config = arbiter->config;
+	struct settings_values values = {.sleep_ns = config->sleep_ns, .mode = WAIT_BLOCKING};
+	struct settings_limits limits = {.max_sleep_ns = config->max_sleep_ns, .modes = 1U << WAIT_BLOCKING};
+	int error = scoreboard_open(&arbiter->board);
+
+	if (error == 0) {
+		arbiter->settings = settings_new(values, limits);
+		error = arbiter->settings == NULL ? -errno : 0;
+	}
+	return error == 0 ? 0 : fail(1, "no shared memory: %s", strerror(-error));
+}
+
+static int
+open_files(struct arbiter *arbiter)
+{
+	const struct config *config = arbiter->config;
+	char text[512];
+	int status, error;
+
+	error = access_log_new(&arbiter->access_log, config->access_log, ACCESS_LOG_GUNICORN);
+	if (error != 0)
+		return fail(1, "--access-logfile %s: %s", config->access_log, strerror(-error));
+	status = open_listener(config, config->bind, "--bind", &arbiter->listen_fd);
+	if (status == 0 && config->admin != NULL)
+		status = open_listener(config, config->admin, "--admin", &arbiter->admin.listen_fd);
+	if (status != 0)
+		return status;
+	if (config->pid_file != NULL) {
+		if (pidfile_create(config->pid_file, text, sizeof(text)) != 0)
+			return fail(1, "--pid: %s", text);
+		arbiter->pid_file = config->pid_file;
+	}
+	/* Last, so that what goes wrong before is told on standard error. */
+	error = log_open(config->error_log, (enum log_level)config->log_level);
+	return error == 0 ? 0 : fail(1, "--error-logfile %s: %s", config->error_log, strerror(-error));
+}
+
+int
+arbiter_open(struct arbiter *arbiter, const struct config *config)
+{
+	int status;
+
+	memset(arbiter, 0, sizeof(*arbiter));
+	arbiter->config = config;
+	arbiter->listen_fd = -1;
+	arbiter->admin.listen_fd = -1;
+	arbiter->admin.hold_fd = -1;
+	status = open_memory(arbiter);
+	if (status == 0)
+		status = open_files(arbiter);
+	if (status == 0) {
+		fill_crew(arbiter);
+		take_signals();
+	} else {
+		arbiter_close(arbiter);
+	}
+	return status;
+}
+
+void
+arbiter_close(struct arbiter *arbiter)
+{
+	admin_child_stop(&arbiter->admin);
+	if (arbiter->listen_fd >= 0)
+		listener_close(arbiter->listen_fd);
+	if (arbiter->pid_file != NULL)
+		pidfile_remove(arbiter->pid_file);
+	access_log_free(arbiter->access_log);
+	if (arbiter->settings != NULL)
+		settings_free(arbiter->settings);
+	scoreboard_close(&arbiter->board);
+}

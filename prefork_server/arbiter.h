@@ -1,0 +1,36 @@
+/* The arbiter: opens what is shared, keeps the workers going, obeys signals, and reads nothing that a client sent. */
+#ifndef PREFORK_SERVER_ARBITER_H
+#define PREFORK_SERVER_ARBITER_H
+
+#include "common/access_log.h"
+#include "common/compiler.h"
+#include "common/settings.h"
+#include "prefork_server/admin_child.h"
+#include "prefork_server/config.h"
+#include "prefork_server/crew.h"
+#include "prefork_server/scoreboard.h"
+
+struct arbiter {
+	const struct config *config;
+	int listen_fd;
+	const char *pid_file;          /* written by us; NULL: none */
+	struct access_log *access_log; /* the workers inherit it; the arbiter writes nothing to it */
+	struct settings *settings;
+	struct scoreboard board;
+	struct crew crew;
+	struct admin_child admin;
+};
+
+/*
+ * arbiter_open opens logs, listening sockets, shared memory and the pid file
+ * as CONFIG says, and takes the signals.  CONFIG must outlive ARBITER.
+ * Returns 0, or the exit status after one line on standard error; then nothing is left open.
+ */
+MUST_CHECK int arbiter_open(struct arbiter *arbiter, const struct config *config);
+
+/* arbiter_run serves until a signal ends it. Returns the exit status: 0, or WORKER_BOOT_ERROR when workers cannot begin. */
+MUST_CHECK int arbiter_run(struct arbiter *arbiter);
+
+void arbiter_close(struct arbiter *arbiter);
+
+#endif

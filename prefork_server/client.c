@@ -1,0 +1,111 @@
+/* One connection, served by blocking: every read and write has a deadline, and the end loses no answer. */
+#include "prefork_server/client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "prefork_server/signals.h"
+
+/* wait_for waits for EVENTS. Returns 0 when it is worth trying again, -ETIMEDOUT after DUE_NS. */
+static int
+wait_for(struct client *client, short events, uint64_t due_ns)
+{
+	struct pollfd poller = {.fd = client->fd, .events = events};
+	int ready, error;
+
+	if (due_ns > client->expires_ns)
+		due_ns = client->expires_ns;
+	signals_wait_begin();
+	ready = poll(&poller, 1, clock_ms_until(due_ns));
+	error = errno;
+	signals_wait_end();
+	if (ready < 0 && error != EINTR && error != EAGAIN)
+		return -error;
+	/* A signal may have ended the wait: the deadline decides. */
+	return ready <= 0 && clock_now_ns() >= due_ns ? -ETIMEDOUT : 0;
+}
+
+ssize_t
+client_read(struct client *client, char *buf, size_t size, uint64_t due_ns)
+{
+	signals_check();
+	for (;;) {
+		ssize_t got = recv(client->fd, buf, size, 0);
+		int error;
+
+		if (got >= 0)
+			return got;
+		if (errno == EINTR)
+			continue;
+		if (errno != EAGAIN)
+			return -errno;
+		error = wait_for(client, POLLIN, due_ns);
+		if (error != 0)
+			return error;
+	}
+}
+
+/* skip_sent takes the first SENT bytes off PARTS; returns how many parts are used up. */
+static int
+skip_sent(struct iovec *parts, int count, size_t sent)
+{
+	int done = 0;
+
+	while (done < count && sent >= parts[done].iov_len)
+		sent -= parts[done++].iov_len;
+	if (done < count) {
+		parts[done].iov_base = (char *)parts[done].iov_base + sent;
+		parts[done].iov_len -= sent;
+	}
+	return done;
+}
+
+int
+client_write(struct client *client, struct iovec *parts, int count, uint64_t due_ns)
+{
+	int done = 0;
+
+	for (;;) {
+		struct msghdr message = {.msg_iov = parts + done, .msg_iovlen = (size_t)(count - done)};
+		ssize_t sent = sendmsg(client->fd, &message, MSG_NOSIGNAL);
+		int error;
+
+		if (sent >= 0) {
+			done += skip_sent(parts + done, count - done, (size_t)sent);
+			if (done == count)
+				return 0;
+		} else if (errno == EAGAIN) {
+			error = wait_for(client, POLLOUT, due_ns);
+			if (error != 0)
+				return error;
+		} else if (errno != EINTR) {
+			return -errno;
+		}
+	}
+}
+
+bool
+client_has_unread(const struct client *client)
+{
+	int unread = 0;
+
+	return ioctl(client->fd, FIONREAD, &unread) == 0 && unread > 0;
+}
+
+void
+client_close(struct client *client, bool linger)
+{
+	if (linger && shutdown(client->fd, SHUT_WR) == 0) {
+		uint64_t due_ns = clock_now_ns() + CLIENT_LINGER_MS * NS_PER_MS;
+		char dropped[4096];
+
+		while (clock_now_ns() < due_ns && client_read(client, dropped, sizeof(dropped), due_ns) > 0)
+			;
+	}
+	close(client->fd);
+	client->fd = -1;
+}

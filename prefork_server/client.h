@@ -1,0 +1,43 @@
+/* One connection, served by blocking: every read and write has a deadline, and the end loses no answer. */
+#ifndef PREFORK_SERVER_CLIENT_H
+#define PREFORK_SERVER_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "common/compiler.h"
+
+struct client {
+	int fd;              /* non-blocking; client_close closes it */
+	uint64_t expires_ns; /* no wait for this peer goes beyond it; UINT64_MAX: none */
+};
+
+/*
+ * client_read takes what has come, at least one byte and at most SIZE, into
+ * BUF, and waits for it until DUE_NS (CLOCK_MONOTONIC).  Returns the number of bytes, 0 when the
+ * peer has ended its side, -ETIMEDOUT, or -errno.
+ */
+MUST_CHECK ssize_t client_read(struct client *client, char *buf, size_t size, uint64_t due_ns);
+
+/*
+ * client_write sends all of PARTS, which it uses up, and waits for room until
+ * DUE_NS.  Returns 0, -ETIMEDOUT when the peer does not read, or -errno: -EPIPE, -ECONNRESET.
+ */
+MUST_CHECK int client_write(struct client *client, struct iovec *parts, int count, uint64_t due_ns);
+
+/* client_has_unread tells whether the peer sent bytes that nobody has read. */
+bool client_has_unread(const struct client *client);
+
+/*
+ * client_close ends the connection.  Closing a TCP socket with unread bytes
+ * resets it, and the reset can overtake the answer.  With LINGER it therefore
+ * ends its own side first, and drops what still comes until the peer has
+ * ended its side too, for CLIENT_LINGER_MS at most (RFC 9112, 9.6).
+ */
+#define CLIENT_LINGER_MS 2000
+void client_close(struct client *client, bool linger);
+
+#endif

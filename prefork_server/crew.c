@@ -1,0 +1,255 @@
+/* The arbiter's workers: born, watched, replaced, ended. */
+#include "prefork_server/crew.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/metrics.h"
+
+#define RETRY_NS NS_PER_SEC /* after fork failed */
+#define BACKOFF_MIN_NS (100 * NS_PER_MS)
+#define BACKOFF_MAX_NS (10 * NS_PER_SEC)
+
+/* count returns the members that are to stay; of the present generation only, where FRESH is set. */
+static unsigned
+count(const struct crew *crew, bool fresh)
+{
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < crew->slots; i++) {
+		const struct crew_member *member = &crew->members[i];
+
+		if (member->pid != 0 && !member->ending && (!fresh || member->generation == crew->generation))
+			found++;
+	}
+	return found;
+}
+
+unsigned
+crew_count(const struct crew *crew)
+{
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < crew->slots; i++)
+		found += crew->members[i].pid != 0;
+	return found;
+}
+
+static struct crew_member *
+find(struct crew *crew, pid_t pid)
+{
+	for (unsigned i = 0; i < crew->slots; i++)
+		if (crew->members[i].pid == pid)
+			return &crew->members[i];
+	return NULL;
+}
+
+static struct crew_member *
+find_free(struct crew *crew)
+{
+	struct crew_member *member = find(crew, 0);
+
+	if (member == NULL && crew->slots < SCOREBOARD_SLOTS)
+		member = &crew->members[crew->slots++];
+	return member;
+}
+
+/* find_oldest returns the oldest member that is to stay. */
+static struct crew_member *
+find_oldest(struct crew *crew)
+{
+	struct crew_member *oldest = NULL;
+
+	for (unsigned i = 0; i < crew->slots; i++) {
+		struct crew_member *member = &crew->members[i];
+
+		if (member->pid != 0 && !member->ending && (oldest == NULL || member->age < oldest->age))
+			oldest = member;
+	}
+	return oldest;
+}
+
+/* be_worker is where a child leaves the arbiter's code. */
+static _Noreturn void
+be_worker(struct crew *crew, size_t slot, pid_t arbiter)
+{
+	crew->in_child(crew->context);
+	scoreboard_protect(crew->board);
+	crew->worker.notice = crew->board->notice;
+	crew->worker.heartbeat = &crew->board->heartbeats[slot];
+	crew->worker.metrics = &crew->board->metrics[slot];
+	crew->worker.arbiter = arbiter;
+	worker_main(&crew->worker, crew->class);
+}
+
+/* spawn starts one worker. Returns 0 or -errno, after saying so and setting when to try again. */
+static int
+spawn(struct crew *crew)
+{
+	struct crew_member *member = find_free(crew);
+	pid_t arbiter = getpid();
+	uint64_t now = clock_now_ns();
+	int error = EAGAIN;
+	pid_t pid = -1;
+
+	if (member != NULL) {
+		size_t slot = (size_t)(member - crew->members);
+
+		heartbeat_watch_begin(&member->watch, &crew->board->heartbeats[slot]);
+		pid = fork();
+		error = errno;
+		if (pid == 0)
+			be_worker(crew, slot, arbiter);
+	}
+	if (pid < 0) {
+		log_error("Cannot start a worker: %s; trying again in 1 s", strerror(error));
+		crew->spawn_due_ns = now + RETRY_NS;
+		return -error;
+	}
+	member->pid = pid;
+	member->generation = crew->generation;
+	member->age = ++crew->born;
+	member->born_ns = now;
+	member->ending = false;
+	member->aborted = false;
+	return 0;
+}
+
+void
+crew_manage(struct crew *crew)
+{
+	unsigned fresh = count(crew, true);
+	struct crew_member *oldest;
+	unsigned staying;
+
+	while (fresh < crew->target && clock_now_ns() >= crew->spawn_due_ns && spawn(crew) == 0)
+		fresh++;
+	/* Where not all new ones could be started, as many old ones stay. */
+	staying = count(crew, false);
+	while (staying > crew->target && (oldest = find_oldest(crew)) != NULL) {
+		oldest->ending = true;
+		kill(oldest->pid, SIGTERM);
+		staying--;
+	}
+	atomic_store(&crew->board->notice->workers, staying);
+}
+
+void
+crew_reload(struct crew *crew)
+{
+	crew->generation++;
+	crew->early = 0;
+	crew->spawn_due_ns = 0;
+}
+
+static void
+murder(struct crew *crew, struct crew_member *member)
+{
+	if (member->aborted) {
+		kill(member->pid, SIGKILL);
+		return;
+	}
+	log_critical("WORKER TIMEOUT (pid:%d)", (int)member->pid);
+	atomic_fetch_add(&crew->board->notice->timeouts, 1);
+	member->aborted = true;
+	kill(member->pid, SIGABRT);
+}
+
+void
+crew_murder(struct crew *crew)
+{
+	uint64_t timeout_ns = crew->worker.config->timeout_ns;
+	uint64_t now = clock_now_ns();
+	uint64_t elapsed_ns = now - crew->looked_ns;
+
+	if (elapsed_ns < CREW_LOOK_NS)
+		return;
+	crew->looked_ns = now;
+	for (unsigned i = 0; i < crew->slots; i++) {
+		struct crew_member *member = &crew->members[i];
+		uint64_t silent_ns;
+
+		if (member->pid == 0)
+			continue;
+		silent_ns = heartbeat_watch_look(&member->watch, &crew->board->heartbeats[i], elapsed_ns);
+		if (timeout_ns != 0 && silent_ns > timeout_ns)
+			murder(crew, member);
+	}
+}
+
+/* back_off lets a worker that dies as soon as it lives be replaced at once, but not for ever in a tight loop. */
+static void
+back_off(struct crew *crew, uint64_t lived_ns)
+{
+	uint64_t delay_ns = BACKOFF_MIN_NS;
+
+	if (lived_ns >= CREW_EARLY_NS) {
+		crew->early = 0;
+		return;
+	}
+	crew->early++;
+	if (crew->early <= crew->target)
+		return;
+	for (unsigned i = crew->target + 1; i < crew->early && delay_ns < BACKOFF_MAX_NS; i++)
+		delay_ns *= 2;
+	if (delay_ns > BACKOFF_MAX_NS)
+		delay_ns = BACKOFF_MAX_NS;
+	crew->spawn_due_ns = clock_now_ns() + delay_ns;
+	log_warning("Workers die as they start (%u in a row): the next one in %.1f s", crew->early,
+	    (double)delay_ns / (double)NS_PER_SEC);
+}
+
+static void
+log_end(pid_t pid, int status)
+{
+	if (WIFSIGNALED(status)) {
+		const char *name = sigabbrev_np(WTERMSIG(status));
+
+		log_error("Worker (pid:%d) was sent SIG%s!%s", (int)pid, name != NULL ? name : "?",
+		    WTERMSIG(status) == SIGKILL ? " Perhaps out of memory?" : "");
+	} else if (WEXITSTATUS(status) != 0) {
+		log_error("Worker (pid:%d) exited with code %d", (int)pid, WEXITSTATUS(status));
+	}
+}
+
+int
+crew_reaped(struct crew *crew, pid_t pid, int status)
+{
+	struct crew_member *member = find(crew, pid);
+	struct scoreboard_notice *notice = crew->board->notice;
+
+	if (member == NULL)
+		return 0;
+	log_end(pid, status);
+	member->pid = 0;
+	metrics_settle(&crew->board->metrics[member - crew->members]);
+	if (!member->ending && !atomic_load(&notice->stopping)) {
+		atomic_fetch_add(&notice->deaths, 1);
+		back_off(crew, clock_now_ns() - member->born_ns);
+	}
+	atomic_store(&notice->workers, count(crew, false));
+	return WIFEXITED(status) && WEXITSTATUS(status) == WORKER_BOOT_ERROR ? WORKER_BOOT_ERROR : 0;
+}
+
+void
+crew_kill(const struct crew *crew, int signal)
+{
+	for (unsigned i = 0; i < crew->slots; i++)
+		if (crew->members[i].pid != 0)
+			kill(crew->members[i].pid, signal);
+}
+
+uint64_t
+crew_due_ns(const struct crew *crew)
+{
+	uint64_t look_ns = crew->looked_ns + CREW_LOOK_NS;
+
+	if (count(crew, true) < crew->target && crew->spawn_due_ns < look_ns)
+		return crew->spawn_due_ns;
+	return look_ns;
+}

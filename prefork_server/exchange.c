@@ -1,0 +1,423 @@
+/* One connection from accept to close: a request in, its plan carried out by blocking, the answer out. */
+#include "prefork_server/exchange.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "common/access_log.h"
+#include "common/clock.h"
+#include "common/http_response.h"
+#include "common/listener.h"
+#include "common/log.h"
+#include "common/metrics.h"
+#include "prefork_server/signals.h"
+
+#define FIELDS_MAX 128     /* a plan's own fields and Connection */
+#define MEDIA_TYPE_MAX 128 /* of an /echo that comes back; a longer one is not worth repeating */
+
+int
+exchange_init(struct exchange *exchange, struct worker *worker)
+{
+	memset(exchange, 0, sizeof(*exchange));
+	exchange->worker = worker;
+	exchange->client.fd = -1;
+	return http_request_init(&exchange->request, &worker->config->limits);
+}
+
+void
+exchange_deinit(struct exchange *exchange)
+{
+	http_request_deinit(&exchange->request);
+}
+
+/* patience returns until when the next piece of a body may take. */
+static uint64_t
+patience(const struct exchange *exchange)
+{
+	return clock_now_ns() + exchange->worker->config->body_timeout_ns;
+}
+
+/* remember keeps the first bytes of a request that comes in pieces, before the next piece overwrites them. */
+static void
+remember(struct exchange *exchange)
+{
+	size_t room = sizeof(exchange->came) - exchange->came_len;
+	size_t len = exchange->filled < room ? exchange->filled : room;
+
+	memcpy(exchange->came + exchange->came_len, exchange->in, len);
+	exchange->came_len += len;
+	exchange->received += exchange->filled;
+}
+
+/* next_event reads until the request's next event. Returns an enum http_event but HTTP_MORE, -ECONNRESET at the end, or -errno. */
+static int
+next_event(struct exchange *exchange, uint64_t due_ns)
+{
+	for (;;) {
+		size_t taken = 0;
+		enum http_event event = http_request_read(
+		    &exchange->request, exchange->in + exchange->used, exchange->filled - exchange->used, &taken);
+		ssize_t got;
+
+		exchange->used += taken;
+		if (event != HTTP_MORE)
+			return (int)event;
+		remember(exchange);
+		exchange->used = exchange->filled = 0;
+		got = client_read(&exchange->client, exchange->in, sizeof(exchange->in), due_ns);
+		if (got <= 0)
+			return got < 0 ? (int)got : -ECONNRESET;
+		exchange->filled = (size_t)got;
+		metrics_add(&exchange->worker->metrics->received_bytes, (uint64_t)got);
+	}
+}
+
+/* media_type: /echo gives the request's own type back, when it is short and harmless. */
+static const char *
+media_type(const struct exchange *exchange, char *buf)
+{
+	struct http_span own = exchange->request.content_type;
+
+	if (exchange->plan.content_type != NULL)
+		return exchange->plan.content_type;
+	if (own.at == NULL || own.len == 0 || own.len >= MEDIA_TYPE_MAX)
+		return "application/octet-stream";
+	for (size_t i = 0; i < own.len; i++)
+		if (own.at[i] < ' ' || own.at[i] > '~')
+			return "application/octet-stream";
+	memcpy(buf, own.at, own.len);
+	buf[own.len] = '\0';
+	return buf;
+}
+
+/* write_head formats the answer's header section into HEAD; returns its length. */
+static size_t
+write_head(struct exchange *exchange, char *head, size_t size, int64_t content_length)
+{
+	const struct workload_plan *plan = &exchange->plan;
+	char type[MEDIA_TYPE_MAX];
+	char fields[FIELDS_MAX];
+	struct http_response response = {
+	    .status = plan->status,
+	    .minor = exchange->request.minor,
+	    .content_type = media_type(exchange, type),
+	    .fields = plan->fields,
+	    .content_length = content_length,
+	};
+
+	/* gunicorn says so on HTTP/1.0 too, where the version does not need it. */
+	if (response.minor == 0) {
+		snprintf(fields, sizeof(fields), "%sConnection: close\r\n", plan->fields != NULL ? plan->fields : "");
+		response.fields = fields;
+	}
+	return http_response_head(head, size, &response);
+}
+
+/* send_parts sends them, counts them, and logs a peer that does not read. Returns 0 or -errno. */
+static int
+send_parts(struct exchange *exchange, struct iovec *parts, int count)
+{
+	const struct config *config = exchange->worker->config;
+	struct metrics *metrics = exchange->worker->metrics;
+	size_t len = 0;
+	int error;
+
+	for (int i = 0; i < count; i++)
+		len += parts[i].iov_len;
+	error = client_write(&exchange->client, parts, count, clock_now_ns() + config->drain_timeout_ns);
+	if (error == 0) {
+		metrics_add(&metrics->sent_bytes, len);
+	} else if (error == -ETIMEDOUT) {
+		char peer[64];
+
+		metrics_add(&metrics->timeouts, 1);
+		log_warning("%s does not read its answer: cut off after %.3g s",
+		    listener_peer_name(exchange->client.fd, peer, sizeof(peer)),
+		    (double)(clock_now_ns() - exchange->accepted_ns) / (double)NS_PER_SEC);
+	} else {
+		log_debug("Ignoring a peer that closed early: %s", strerror(-error));
+	}
+	return error;
+}
+
+/* begin_answer counts the answer whose head is about to leave. */
+static void
+begin_answer(struct exchange *exchange)
+{
+	exchange->status = exchange->plan.status;
+	metrics_add(&exchange->worker->metrics->responses[exchange->status / 100], 1);
+}
+
+/* send_answer sends the plan's answer, whole. Returns 0 or -errno. */
+static int
+send_answer(struct exchange *exchange)
+{
+	const struct workload_plan *plan = &exchange->plan;
+	char head[HTTP_RESPONSE_HEAD_MAX + FIELDS_MAX];
+	struct iovec parts[2];
+	int count = 1;
+
+	begin_answer(exchange);
+	parts[0].iov_base = head;
+	parts[0].iov_len = write_head(exchange, head, sizeof(head), (int64_t)plan->body_len);
+	if (!exchange->request.head && plan->body_len > 0) {
+		/* iovec wants a pointer that sendmsg will not write through. */
+		parts[1].iov_base = (void *)(uintptr_t)workload_plan_body(plan);
+		parts[1].iov_len = plan->body_len;
+		exchange->body_bytes = plan->body_len;
+		count = 2;
+	}
+	return send_parts(exchange, parts, count);
+}
+
+/* refuse changes the plan: this is what the request gets instead. */
+static void
+refuse(struct exchange *exchange, int status, const char *reason)
+{
+	workload_plan_error(&exchange->plan, status, reason);
+}
+
+/* refuse_late logs a request that did not come in time, and what came of it; its answer is 408. */
+static void
+refuse_late(struct exchange *exchange)
+{
+	char peer[64];
+	char shown[4 * EXCHANGE_CAME_BYTES + 1];
+
+	metrics_add(&exchange->worker->metrics->timeouts, 1);
+	log_warning("Request from %s timed out after %.3g s: %llu bytes came, \"%s\"",
+	    listener_peer_name(exchange->client.fd, peer, sizeof(peer)),
+	    (double)(clock_now_ns() - exchange->accepted_ns) / (double)NS_PER_SEC,
+	    (unsigned long long)exchange->received,
+	    log_escape(shown, sizeof(shown), exchange->came, exchange->came_len));
+	refuse(exchange, 408, "the request did not come in time");
+}
+
+/*
+ * refuse_event: what a request gets that ended in EVENT, an error, where more
+ * of it was due.  Returns false when the peer is gone and there is nobody to answer.
+ */
+static bool
+refuse_event(struct exchange *exchange, int event)
+{
+	if (event == HTTP_INVALID)
+		refuse(exchange, exchange->request.status, exchange->request.reason);
+	else if (event == -ETIMEDOUT)
+		refuse_late(exchange);
+	else
+		return false;
+	return true;
+}
+
+/* invite_body sends 100 to a client that waits for it; one that has begun with its body does not. */
+static bool
+invite_body(struct exchange *exchange)
+{
+	struct iovec part = {.iov_base = (void *)(uintptr_t)HTTP_CONTINUE, .iov_len = strlen(HTTP_CONTINUE)};
+
+	if (exchange->request.expect != HTTP_EXPECT_CONTINUE || exchange->request.content_length == 0 ||
+	    exchange->used < exchange->filled)
+		return true;
+	return send_parts(exchange, &part, 1) == 0;
+}
+
+/* drop_body reads a body that the handler does not want. Returns false when the peer is gone. */
+static bool
+drop_body(struct exchange *exchange)
+{
+	uint64_t dropped = 0;
+
+	if (!invite_body(exchange))
+		return false;
+	for (;;) {
+		int event = next_event(exchange, patience(exchange));
+
+		if (event == HTTP_COMPLETE) {
+			exchange->complete = true;
+			return true;
+		}
+		if (event != HTTP_BODY)
+			return refuse_event(exchange, event);
+		dropped += exchange->request.body.len;
+		if (dropped > WORKLOAD_BODY_MAX) {
+			refuse(exchange, 413, NULL);
+			return true;
+		}
+	}
+}
+
+/* skip_buffered looks whether a request that is refused had come whole: then the end needs no lingering. */
+static void
+skip_buffered(struct exchange *exchange)
+{
+	enum http_event event;
+
+	do {
+		size_t taken = 0;
+
+		event = http_request_read(
+		    &exchange->request, exchange->in + exchange->used, exchange->filled - exchange->used, &taken);
+		exchange->used += taken;
+	} while (event == HTTP_BODY);
+	exchange->complete = event == HTTP_COMPLETE;
+}
+
+static void
+sleep_until(struct exchange *exchange, uint64_t due_ns)
+{
+	struct worker *worker = exchange->worker;
+
+	metrics_add(&worker->metrics->sleeps_begun, 1);
+	access_log_flush(worker->access_log);
+	signals_wait_begin();
+	clock_sleep_until_ns(due_ns);
+	signals_wait_end();
+	metrics_add(&worker->metrics->sleeps_ended, 1);
+}
+
+/* answer waits as the plan says and sends what it says. Returns whether the answer left. */
+static bool
+answer(struct exchange *exchange)
+{
+	if (exchange->plan.status != 200)
+		skip_buffered(exchange);
+	else if (!drop_body(exchange))
+		return false;
+	if (exchange->plan.wait.sleep_ns > 0 && exchange->plan.status == 200)
+		sleep_until(exchange, clock_now_ns() + exchange->plan.wait.sleep_ns);
+	return send_answer(exchange) == 0;
+}
+
+/* send_piece sends what came of /echo's body (LEN 0: its end), behind the head if that has not left yet. */
+static int
+send_piece(struct exchange *exchange, const char *data, size_t len)
+{
+	const struct http_request *request = &exchange->request;
+	bool unknown = request->content_length == HTTP_LENGTH_CHUNKED;
+	bool chunked = unknown && request->minor > 0 && !request->head;
+	char head[HTTP_RESPONSE_HEAD_MAX + FIELDS_MAX];
+	char chunk[HTTP_CHUNK_HEAD_MAX];
+	struct iovec parts[4];
+	int count = 0;
+
+	if (exchange->status == 0) {
+		begin_answer(exchange);
+		parts[count].iov_base = head;
+		parts[count++].iov_len =
+		    write_head(exchange, head, sizeof(head), unknown ? HTTP_LENGTH_UNKNOWN : request->content_length);
+	}
+	if (chunked && len > 0) {
+		parts[count].iov_base = chunk;
+		parts[count++].iov_len = http_chunk_head(chunk, len);
+	}
+	if (len > 0 && !request->head) {
+		parts[count].iov_base = (void *)(uintptr_t)data;
+		parts[count++].iov_len = len;
+		exchange->body_bytes += len;
+	}
+	if (chunked) {
+		const char *end = len > 0 ? HTTP_CHUNK_TAIL : HTTP_LAST_CHUNK;
+
+		parts[count].iov_base = (void *)(uintptr_t)end;
+		parts[count++].iov_len = strlen(end);
+	}
+	return count == 0 ? 0 : send_parts(exchange, parts, count);
+}
+
+/* echo sends the request's body back as it comes. Returns whether the peer got all of an answer. */
+static bool
+echo(struct exchange *exchange)
+{
+	if (!invite_body(exchange))
+		return false;
+	for (;;) {
+		int event = next_event(exchange, patience(exchange));
+
+		if (event == HTTP_BODY) {
+			if (send_piece(exchange, exchange->request.body.at, exchange->request.body.len) != 0)
+				return false;
+		} else if (event == HTTP_COMPLETE) {
+			exchange->complete = true;
+			return send_piece(exchange, NULL, 0) == 0;
+		} else {
+			/* Once the head has left, only an answer cut short can tell the peer. */
+			return refuse_event(exchange, event) && exchange->status == 0 && send_answer(exchange) == 0;
+		}
+	}
+}
+
+/* respond carries out the request whose header is complete. Returns whether the peer got its answer. */
+static bool
+respond(struct exchange *exchange)
+{
+	struct metrics *metrics = exchange->worker->metrics;
+	bool answered;
+
+	metrics_add(&metrics->requests_begun, 1);
+	workload_plan(&exchange->plan, &exchange->request, exchange->worker->settings);
+	answered =
+	    exchange->plan.kind == WORKLOAD_ECHO && exchange->plan.status == 200 ? echo(exchange) : answer(exchange);
+	metrics_add(&metrics->requests_ended, 1);
+	return answered;
+}
+
+/* log_access adds the line of the answer that left, if any. */
+static void
+log_access(struct exchange *exchange)
+{
+	static const struct http_request unparsed;
+	char peer[64];
+	struct access_log_entry entry = {
+	    .request = exchange->request.method != NULL ? &exchange->request : &unparsed,
+	    .status = exchange->status,
+	    .body_bytes = exchange->body_bytes,
+	};
+
+	if (exchange->worker->access_log == NULL || exchange->status == 0)
+		return;
+	entry.peer = listener_peer_name(exchange->client.fd, peer, sizeof(peer));
+	access_log_add(exchange->worker->access_log, &entry);
+}
+
+/* begin makes ready for the connection FD. */
+static void
+begin(struct exchange *exchange, int fd)
+{
+	uint64_t timeout_ns = exchange->worker->config->timeout_ns;
+
+	exchange->accepted_ns = clock_now_ns();
+	/* A peer that is slow on purpose ends here, a little before the arbiter would end the worker for it. */
+	exchange->client = (struct client){
+	    .fd = fd,
+	    .expires_ns = timeout_ns == 0 ? UINT64_MAX : exchange->accepted_ns + timeout_ns / 8 * 7,
+	};
+	exchange->complete = false;
+	exchange->status = 0;
+	exchange->body_bytes = 0;
+	exchange->used = exchange->filled = 0;
+	exchange->received = 0;
+	exchange->came_len = 0;
+}
+
+void
+exchange_serve(struct exchange *exchange, int fd)
+{
+	struct metrics *metrics = exchange->worker->metrics;
+	bool answered;
+	int event;
+
+	metrics_add(&metrics->connections_accepted, 1);
+	begin(exchange, fd);
+	event = next_event(exchange, exchange->accepted_ns + exchange->worker->config->header_timeout_ns);
+	if (event == HTTP_HEAD)
+		answered = respond(exchange);
+	else
+		answered = refuse_event(exchange, event) && send_answer(exchange) == 0;
+	log_access(exchange);
+	client_close(&exchange->client, answered && (!exchange->complete || exchange->used < exchange->filled ||
+							client_has_unread(&exchange->client)));
+	http_request_reset(&exchange->request);
+	metrics_add(&metrics->connections_closed, 1);
+}

@@ -1,0 +1,49 @@
+/* One connection from accept to close: a request in, its plan carried out by blocking, the answer out. */
+#ifndef PREFORK_SERVER_EXCHANGE_H
+#define PREFORK_SERVER_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/compiler.h"
+#include "common/http_request.h"
+#include "common/workload.h"
+#include "prefork_server/client.h"
+#include "prefork_server/worker.h"
+
+/* What is read at a time, of a header or of a body. */
+#define EXCHANGE_READ_BYTES 16384
+
+/* How much of an unfinished request the log shows. */
+#define EXCHANGE_CAME_BYTES 64
+
+/* Of one thread that serves; used again for each of its connections. */
+struct exchange {
+	struct worker *worker;
+	struct http_request request;
+	struct workload_plan plan;
+	struct client client;
+	uint64_t accepted_ns;
+	bool complete;       /* the whole request has been read */
+	int status;          /* of the answer that left; 0: none yet */
+	uint64_t body_bytes; /* of the answer that left, without its header */
+	size_t used, filled; /* in[used..filled) has been received and not yet parsed */
+	uint64_t received;   /* bytes of this connection before those in `in` */
+	size_t came_len;
+	char came[EXCHANGE_CAME_BYTES]; /* the first bytes of a request that came in pieces */
+	char in[EXCHANGE_READ_BYTES];
+};
+
+/* exchange_init is for the thread that will serve. Returns 0 or -errno. exchange_deinit frees what it holds. */
+MUST_CHECK int exchange_init(struct exchange *exchange, struct worker *worker);
+void exchange_deinit(struct exchange *exchange);
+
+/*
+ * exchange_serve answers one request on FD, a non-blocking connection, and
+ * closes it, whatever happens.  One request a connection, as in gunicorn's
+ * sync worker.
+ */
+void exchange_serve(struct exchange *exchange, int fd);
+
+#endif

@@ -1,0 +1,89 @@
+/* The file that holds the arbiter's pid, for scripts that send it signals. */
+#include "prefork_server/pidfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* read_pid returns the pid in PATH; 0 where there is none, or something else. */
+static pid_t
+read_pid(const char *path)
+{
+	char text[32];
+	ssize_t len;
+	char *end;
+	long pid;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		return 0;
+	len = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (len <= 0)
+		return 0;
+	text[len] = '\0';
+	errno = 0;
+	pid = strtol(text, &end, 10);
+	if (errno != 0 || end == text || (*end != '\0' && *end != '\n') || pid <= 0 || pid > (1L << 30))
+		return 0;
+	return (pid_t)pid;
+}
+
+static int
+write_pid(int fd)
+{
+	char text[32];
+	int len = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	ssize_t written = write(fd, text, (size_t)len);
+
+	if (written == len && fchmod(fd, 0644) == 0)
+		return 0;
+	return written >= 0 && written < len ? -ENOSPC : -errno;
+}
+
+int
+pidfile_create(const char *path, char *error, size_t error_size)
+{
+	pid_t old = read_pid(path);
+	char temporary[4096];
+	int result;
+	int fd;
+
+	/* After a restart in a container the same small pid may be ours. */
+	if (old != 0 && old != getpid() && (kill(old, 0) == 0 || errno == EPERM)) {
+		snprintf(error, error_size, "already running on PID %d (or pid file %s is stale: then remove it)",
+		    (int)old, path);
+		return -EEXIST;
+	}
+	if ((size_t)snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path) >= sizeof(temporary)) {
+		snprintf(error, error_size, "pid file %s: %s", path, strerror(ENAMETOOLONG));
+		return -ENAMETOOLONG;
+	}
+	fd = mkostemp(temporary, O_CLOEXEC);
+	if (fd < 0) {
+		result = -errno;
+		snprintf(error, error_size, "pid file %s: %s", path, strerror(errno));
+		return result;
+	}
+	result = write_pid(fd);
+	close(fd);
+	if (result == 0 && rename(temporary, path) != 0)
+		result = -errno;
+	if (result != 0) {
+		unlink(temporary);
+		snprintf(error, error_size, "pid file %s: %s", path, strerror(-result));
+	}
+	return result;
+}
+
+void
+pidfile_remove(const char *path)
+{
+	if (read_pid(path) == getpid())
+		unlink(path);
+}

@@ -1,0 +1,111 @@
+/* A worker process: what every class of worker has, whatever way it serves. */
+#include "prefork_server/worker.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "prefork_server/signals.h"
+#include "prefork_server/worker_sync.h"
+
+const struct worker_class *const worker_classes[] = {&worker_sync};
+
+#define BEAT_MAX_MS 1000
+
+static struct worker *self; /* of this process, for quit */
+
+static void
+say_goodbye(void)
+{
+	log_info("Worker exiting (pid: %d)", (int)getpid());
+	access_log_flush(self->access_log);
+}
+
+/* quit ends the process at once: signals.h says when it is called. */
+static void
+quit(int signal)
+{
+	say_goodbye();
+	_exit(signal == SIGABRT ? 1 : 0);
+}
+
+_Noreturn void
+worker_main(struct worker *worker, const struct worker_class *class)
+{
+	int error;
+
+	self = worker;
+	/* TERM lets a request end that is under way; the arbiter may have died before this line as well as after. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	log_info("Booting worker with pid: %d", (int)getpid());
+	signals_init(quit);
+	error = worker_has_parent(worker) ? class->run(worker) : 0;
+	if (error != 0)
+		log_error("Worker cannot begin: %s", strerror(-error));
+	say_goodbye();
+	access_log_free(worker->access_log);
+	exit(error == 0 ? 0 : WORKER_BOOT_ERROR);
+}
+
+static void
+reopen_logs(struct worker *worker)
+{
+	int error = log_reopen();
+	int access_error = access_log_reopen(worker->access_log);
+
+	if (error != 0)
+		log_error("Cannot open %s again: %s", worker->config->error_log, strerror(-error));
+	if (access_error != 0)
+		log_error("Cannot open %s again: %s", worker->config->access_log, strerror(-access_error));
+}
+
+bool
+worker_is_alive(struct worker *worker)
+{
+	signals_check();
+	if (signals_take_reopen())
+		reopen_logs(worker);
+	return !signals_term();
+}
+
+bool
+worker_has_parent(struct worker *worker)
+{
+	if (getppid() == worker->arbiter)
+		return true;
+	log_info("Parent changed, shutting down: <Worker %d>", (int)getpid());
+	return false;
+}
+
+int
+worker_beat_ms(const struct worker *worker)
+{
+	uint64_t half_ms = worker->config->timeout_ns / 2 / NS_PER_MS;
+
+	if (half_ms == 0)
+		return worker->config->timeout_ns == 0 ? BEAT_MAX_MS : 1;
+	return half_ms < BEAT_MAX_MS ? (int)half_ms : BEAT_MAX_MS;
+}
+
+unsigned
+worker_last_share(const struct worker *worker)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+	unsigned waiting = (unsigned)worker->config->backlog;
+	unsigned workers = (unsigned)atomic_load(&worker->notice->workers);
+
+	if (!atomic_load(&worker->notice->stopping))
+		return 0;
+	/* Of a listening socket, tcpi_unacked is the length of its accept queue; a Unix socket does not tell. */
+	if (getsockopt(worker->listen_fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0)
+		waiting = info.tcpi_unacked;
+	return workers > 1 ? (waiting + workers - 1) / workers : waiting;
+}

@@ -1,0 +1,71 @@
+/* A worker process: what every class of worker has, whatever way it serves. */
+#ifndef PREFORK_SERVER_WORKER_H
+#define PREFORK_SERVER_WORKER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "common/access_log.h"
+#include "common/compiler.h"
+#include "common/metrics.h"
+#include "common/settings.h"
+#include "prefork_server/config.h"
+#include "prefork_server/heartbeat.h"
+#include "prefork_server/scoreboard.h"
+
+/* What a worker works with; made by the arbiter before fork, so that nothing of it can fail after. */
+struct worker {
+	const struct config *config;
+	struct settings *settings;
+	struct access_log *access_log; /* this process's own writer; NULL: off */
+	int listen_fd;
+	const struct scoreboard_notice *notice;
+	struct heartbeat *heartbeat; /* of its slot */
+	struct metrics *metrics;     /* of its slot */
+	pid_t arbiter;               /* whose child it was born as */
+};
+
+/* One way to serve.  A new class is a new file with one of these, and a name below. */
+struct worker_class {
+	const char *name;
+	/*
+	 * Serves, and beats at least every worker_beat_ms, until
+	 * worker_is_alive is false.  Returns 0, or -errno where it could not
+	 * begin: then nobody else could, and the arbiter gives up.
+	 */
+	int (*run)(struct worker *worker);
+};
+
+/* The names of worker_classes[], in its order. */
+#define WORKER_CLASS_CHOICES "sync"
+extern const struct worker_class *const worker_classes[];
+
+/* Exit status of a worker that could not begin: it ends the arbiter, with the same status (gunicorn: WORKER_BOOT_ERROR). */
+#define WORKER_BOOT_ERROR 3
+
+/* worker_main is the life of the calling process, freshly forked with all signals blocked. */
+_Noreturn void worker_main(struct worker *worker, const struct worker_class *class);
+
+/*
+ * worker_is_alive is asked between requests: false once TERM has come.  It
+ * opens the logs again after USR1, and costs no system call otherwise.
+ */
+bool worker_is_alive(struct worker *worker);
+
+/*
+ * worker_has_parent is asked whenever a worker wakes with nothing to do: false, with
+ * a line in the log, when the arbiter is gone.  (PR_SET_PDEATHSIG tells a busy worker.)
+ */
+bool worker_has_parent(struct worker *worker);
+
+/* worker_beat_ms: how long a worker may wait for work before it beats again (gunicorn: timeout / 2), 1 s at most. */
+int worker_beat_ms(const struct worker *worker);
+
+/*
+ * worker_last_share: when the whole server stops, how many of the connections
+ * that already wait to be accepted this worker should still serve, so that
+ * together they serve all; 0 while other workers stay.
+ */
+unsigned worker_last_share(const struct worker *worker);
+
+#endif

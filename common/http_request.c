@@ -124,11 +124,11 @@ http_request_init(struct http_request *request, const struct http_limits *limits
 {
 	struct http_request_parser *parser = calloc(1, sizeof(*parser));
 
+	*request = (struct http_request){.parser = parser};
 	if (parser == NULL)
 		return -ENOMEM;
 	llhttp_init(&parser->llhttp, HTTP_REQUEST, &settings);
 	parser->limits = limits;
-	*request = (struct http_request){.parser = parser};
 	return 0;
 }
 

@@ -157,12 +157,12 @@ take_trailer_byte(struct http_chunked *chunked, struct http_request *request, co
 	}
 }
 
-ssize_t
+int
 http_chunked_framing(struct http_chunked *chunked, struct http_request *request, const struct http_limits *limits,
-    const char *data, size_t len)
+    const char *data, size_t len, size_t *taken)
 {
+	int error = 0;
 	size_t i;
-	int error;
 
 	for (i = 0; i < len && chunked->state != CHUNK_DATA && chunked->state != ENDED; i++) {
 		if (chunked->state < TRAILER_LINE)
@@ -170,9 +170,10 @@ http_chunked_framing(struct http_chunked *chunked, struct http_request *request,
 		else
 			error = take_trailer_byte(chunked, request, limits, data[i]);
 		if (error != 0)
-			return -1;
+			break;
 	}
-	return (ssize_t)i;
+	*taken = i;
+	return error;
 }
 
 size_t

@@ -5,7 +5,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "common/compiler.h"
 #include "common/http_request.h"
@@ -25,13 +24,14 @@ struct http_chunked {
 
 /*
  * http_chunked_framing reads the framing at DATA[0..LEN) up to the first data
- * byte of a chunk, the end of the body or LEN.  Returns how many bytes it took, or -1 when it
- * has refused the request: 431 for a trailer above the limits of a header, 400 for
- * sizes that are not hexadecimal or above 2^63-1, extensions above HTTP_CHUNK_EXTENSION_MAX,
- * control bytes, bare CR or LF, trailer fields that are malformed or belong to the header's framing.
+ * byte of a chunk, the end of the body or LEN, and stores how many bytes it took in *TAKEN.
+ * Returns 0, or -1 when it has refused the request for the byte behind those: 431 for a trailer above the
+ * limits of a header, 400 for sizes that are not hexadecimal or above 2^63-1,
+ * extensions above HTTP_CHUNK_EXTENSION_MAX, control bytes, bare CR or LF, and trailer fields that
+ * are malformed or belong to the header's framing.
  */
-MUST_CHECK ssize_t http_chunked_framing(struct http_chunked *chunked, struct http_request *request,
-    const struct http_limits *limits, const char *data, size_t len);
+MUST_CHECK int http_chunked_framing(struct http_chunked *chunked, struct http_request *request,
+    const struct http_limits *limits, const char *data, size_t len, size_t *taken);
 
 /* http_chunked_data takes up to LEN data bytes of the present chunk.  Returns how many; 0 where framing stands. */
 size_t http_chunked_data(struct http_chunked *chunked, size_t len);

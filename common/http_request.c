@@ -339,27 +339,28 @@ read_chunked_body(struct http_request *request, const char *data, size_t len, si
 {
 	struct http_request_parser *parser = request->parser;
 	struct heard heard = {0};
-	ssize_t framing;
-	size_t body;
+	size_t framing, body;
+	int error;
 
-	framing = http_chunked_framing(&parser->chunked, request, parser->limits, data, len);
-	if (framing < 0)
-		return invalid(request);
-	*taken = (size_t)framing;
+	error = http_chunked_framing(&parser->chunked, request, parser->limits, data, len, &framing);
 	if (http_chunked_ended(&parser->chunked)) {
 		/* As in the header section: the end must be the last byte. */
-		if (!feed(parser, data, (size_t)framing - 1, &heard) || heard.end ||
+		if (!feed(parser, data, framing - 1, &heard) || heard.end ||
 		    !feed(parser, data + framing - 1, 1, &heard) || !heard.end || heard.body != 0)
 			return disagree(request);
+		*taken = framing;
 		parser->phase = PHASE_ENDED;
 		return HTTP_COMPLETE;
 	}
-	if (framing > 0 && (!feed(parser, data, (size_t)framing, &heard) || heard.end || heard.body != 0))
+	if (!feed(parser, data, framing, &heard) || heard.end || heard.body != 0)
 		return disagree(request);
-	body = http_chunked_data(&parser->chunked, len - (size_t)framing);
+	/* Only now: in the bytes before the one that the guard refuses, llhttp may have found a fault, as it would byte by byte. */
+	if (error != 0)
+		return invalid(request);
+	body = http_chunked_data(&parser->chunked, len - framing);
+	*taken = framing + body;
 	if (body == 0)
 		return HTTP_MORE;
-	*taken += body;
 	return take_body(request, data + framing, body, false);
 }
 

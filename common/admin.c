@@ -216,6 +216,7 @@ read_request(struct admin_conn *conn, const struct admin *admin)
 {
 	char data[4096];
 	ssize_t got = recv(conn->fd, data, sizeof(data), MSG_DONTWAIT);
+	enum http_event event;
 	size_t at = 0;
 
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
@@ -224,14 +225,12 @@ read_request(struct admin_conn *conn, const struct admin *admin)
 		close_conn(conn);
 		return;
 	}
-	while (at < (size_t)got) {
+	do {
 		size_t taken;
-		enum http_event event = http_request_read(&conn->request, data + at, (size_t)got - at, &taken);
 
+		event = http_request_read(&conn->request, data + at, (size_t)got - at, &taken);
 		at += taken;
-		if (!take_event(conn, event, admin))
-			return;
-	}
+	} while (take_event(conn, event, admin) && event != HTTP_MORE);
 }
 
 static void

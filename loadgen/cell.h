@@ -1,0 +1,57 @@
+/* One cell of a sweep: one target at one concurrency and at most one sleep; and what it came to. */
+#ifndef LOADGEN_CELL_H
+#define LOADGEN_CELL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "loadgen/config.h"
+#include "loadgen/request.h"
+#include "loadgen/stats.h"
+#include "loadgen/target.h"
+
+struct cell {
+	const struct config *config;
+	const struct target *target;
+	const struct request *request;
+	const char *path;	/* of the request: the target's, with the sleep added */
+	bool has_sleep;
+	uint64_t sleep_ns;	/* when has_sleep */
+	uint32_t concurrency;
+};
+
+/* How a cell ended. */
+enum cell_end {
+	CELL_DONE,		/* all requests, or the time was up */
+	CELL_INTERRUPTED,	/* SIGINT: the figures hold for what was done */
+	CELL_UNREACHABLE,	/* no connection ever came about */
+	CELL_CONNECT,		/* CONNECT_FAILURES_MAX connects failed in a row */
+	CELL_RECEIVE,		/* a connection broke, and -r was not given */
+	CELL_RESOURCES,		/* this machine is out of memory, files or threads */
+};
+
+/* cell_end_measured tells whether the figures of a cell that ended so are worth reporting. */
+static inline bool
+cell_end_measured(enum cell_end end)
+{
+	return end == CELL_DONE || end == CELL_INTERRUPTED;
+}
+
+/* One request as -g wants it. Nanoseconds; start_ns is CLOCK_MONOTONIC. */
+struct sample {
+	uint64_t start_ns, connect_ns, total_ns, waiting_ns;
+};
+
+struct result {
+	struct stats stats;
+	enum cell_end end;
+	int error;		/* errno value behind `end`, or 0 */
+	uint64_t duration_ns;	/* from before the first connect until after the last response (or until time was up) */
+	uint64_t client_cpu_ns;	/* CPU time of this process meanwhile */
+	uint64_t wall_offset_ns;	/* CLOCK_REALTIME minus CLOCK_MONOTONIC */
+	int64_t document_len;	/* body length of the first good response; -1: there was none */
+	struct sample *samples;	/* stats.complete of them with -g, sorted by total time; else NULL */
+};
+
+#endif

@@ -1,0 +1,85 @@
+/* "5,10,20": the values of an option that sweeps. */
+#include "loadgen/list.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+
+/* next_item copies TEXT up to the next comma to ITEM and moves *TEXT behind it; false when it does not fit. */
+static bool
+next_item(const char **text, char *item, size_t size)
+{
+	size_t len = strcspn(*text, ",");
+
+	snprintf(item, size, "%.*s", (int)(len < size ? len : size), *text);
+	*text = (*text)[len] == ',' ? *text + len + 1 : NULL;
+	return len < size;
+}
+
+static bool
+parse_number(const char *item, uint64_t min, uint64_t max, uint64_t *value)
+{
+	char *end;
+
+	if (item[0] == '\0' || item[strspn(item, "0123456789")] != '\0')
+		return false;
+	errno = 0;
+	*value = strtoull(item, &end, 10);
+	return errno == 0 && *value >= min && *value <= max;
+}
+
+static int
+refuse_length(char *error, size_t error_size)
+{
+	snprintf(error, error_size, "more than %d values", LIST_MAX);
+	return -EINVAL;
+}
+
+int
+list_parse_numbers(struct list *list, const char *text, uint64_t min, uint64_t max, char *error, size_t error_size)
+{
+	char item[32];
+
+	list->len = 0;
+	while (text != NULL) {
+		bool fits = next_item(&text, item, sizeof(item));
+
+		if (list->len == LIST_MAX)
+			return refuse_length(error, error_size);
+		if (!fits || !parse_number(item, min, max, &list->values[list->len])) {
+			snprintf(error, error_size,
+			    "\"%s\" is not a whole number from %llu to %llu; use one, or a list as in 5,10,20", item,
+			    (unsigned long long)min, (unsigned long long)max);
+			return -EINVAL;
+		}
+		list->len++;
+	}
+	return 0;
+}
+
+int
+list_parse_seconds(struct list *list, const char *text, double max_s, char *error, size_t error_size)
+{
+	char item[32];
+
+	list->len = 0;
+	while (text != NULL) {
+		bool fits = next_item(&text, item, sizeof(item));
+
+		if (list->len == LIST_MAX)
+			return refuse_length(error, error_size);
+		if (!fits ||
+		    clock_parse_seconds(item, (uint64_t)(max_s * (double)NS_PER_SEC), &list->values[list->len]) != 0) {
+			snprintf(error, error_size,
+			    "\"%s\" is not a number of seconds from 0 to %g; use one, or a list as in 0.1,0.2", item,
+			    max_s);
+			return -EINVAL;
+		}
+		list->len++;
+	}
+	return 0;
+}

@@ -1,0 +1,27 @@
+/* "5,10,20": the values of an option that sweeps. */
+#ifndef LOADGEN_LIST_H
+#define LOADGEN_LIST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/compiler.h"
+
+#define LIST_MAX 64
+
+struct list {
+	uint64_t values[LIST_MAX];
+	size_t len;
+};
+
+/*
+ * list_parse_numbers reads whole numbers from MIN to MAX out of TEXT, and
+ * list_parse_seconds seconds from 0 to MAX_S, stored in nanoseconds.  Values
+ * are separated by single commas, LIST_MAX at most.  They replace what LIST
+ * held.  Returns 0, or -EINVAL with the end of the sentence `-c 5,x: ` in ERROR.
+ */
+MUST_CHECK int list_parse_numbers(struct list *list, const char *text, uint64_t min, uint64_t max, char *error,
+    size_t error_size);
+MUST_CHECK int list_parse_seconds(struct list *list, const char *text, double max_s, char *error, size_t error_size);
+
+#endif

@@ -1,0 +1,123 @@
+/* Output files that appear only whole: written beside their place and renamed. */
+#include "loadgen/outfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* in_place tells whether PATH is something that must not be replaced: a device, a pipe. */
+static bool
+in_place(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) == 0 && !S_ISREG(status.st_mode);
+}
+
+static bool
+is_folder(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+/* open_beside creates a temporary file next to PATH; its name goes to *NAME, which the caller frees. */
+static int
+open_beside(const char *path, char **name)
+{
+	int fd, error;
+
+	if (asprintf(name, "%s.XXXXXX", path) < 0)
+		return -ENOMEM;
+	fd = mkostemp(*name, O_CLOEXEC);
+	if (fd != -1)
+		return fd;
+	error = errno;
+	free(*name);
+	return -error;
+}
+
+int
+outfile_check(const char *path)
+{
+	char *name;
+	int fd;
+
+	if (strcmp(path, "-") == 0)
+		return 0;
+	if (*path == '\0')
+		return -ENOENT;
+	if (in_place(path)) /* opening it now would tell the reader of a pipe that all is over */
+		return is_folder(path) ? -EISDIR : access(path, W_OK) == 0 ? 0 : -errno;
+	fd = open_beside(path, &name);
+	if (fd < 0)
+		return fd;
+	close(fd);
+	unlink(name);
+	free(name);
+	return 0;
+}
+
+/* finish_stream flushes OUT to the disk and closes it, unless it is standard output. Returns 0 or -errno. */
+static int
+finish_stream(FILE *out, bool durable)
+{
+	int error = 0;
+
+	errno = 0;
+	if (fflush(out) != 0 || ferror(out) || (durable && fsync(fileno(out)) != 0))
+		error = errno != 0 ? errno : EIO;
+	if (out != stdout && fclose(out) != 0 && error == 0)
+		error = errno;
+	return -error;
+}
+
+static int
+write_directly(const char *path, outfile_fn *write, const void *what)
+{
+	FILE *out = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+
+	if (out == NULL)
+		return -errno;
+	write(out, what);
+	return finish_stream(out, false);
+}
+
+int
+outfile_write(const char *path, outfile_fn *write, const void *what)
+{
+	mode_t mask = umask(0);
+	char *name;
+	FILE *out;
+	int fd, result;
+
+	umask(mask);
+	if (strcmp(path, "-") == 0 || in_place(path))
+		return write_directly(path, write, what);
+	fd = open_beside(path, &name);
+	if (fd < 0)
+		return fd;
+	out = fdopen(fd, "w");
+	if (out == NULL) {
+		result = -errno;
+		close(fd);
+	} else {
+		write(out, what);
+		result = fchmod(fd, 0666 & ~mask) == 0 ? 0 : -errno; /* mkostemp makes it private */
+		if (result == 0)
+			result = finish_stream(out, true);
+		else
+			fclose(out);
+	}
+	if (result == 0 && rename(name, path) != 0)
+		result = -errno;
+	if (result != 0)
+		unlink(name);
+	free(name);
+	return result;
+}

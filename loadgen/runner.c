@@ -1,0 +1,222 @@
+/* Runs one cell: its threads, their start and end, signals meanwhile, and one result out of all. */
+#include "loadgen/runner.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "loadgen/interrupt.h"
+#include "loadgen/worker.h"
+
+struct runner {
+	struct worker *workers; /* `len` of them are initialised */
+	uint32_t len;
+	uint32_t started; /* threads */
+	struct shared shared;
+};
+
+static uint64_t
+cpu_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * NS_PER_SEC + (uint64_t)now.tv_nsec;
+}
+
+/* share returns the part of WHOLE that worker INDEX of COUNT gets: as equal as can be, the first ones one more. */
+static uint64_t
+share(uint64_t whole, uint32_t index, uint32_t count)
+{
+	return whole / count + (index < whole % count);
+}
+
+/* init_workers gives each worker its connections, and requests in proportion, so that they end at about the same time. */
+static int
+init_workers(struct runner *runner, const struct cell *cell, uint32_t count)
+{
+	uint64_t requests = (uint64_t)cell->config->requests, given = 0, conns_before = 0;
+
+	runner->workers = aligned_alloc(CACHE_LINE, count * sizeof(*runner->workers));
+	if (runner->workers == NULL)
+		return -ENOMEM;
+	while (runner->len < count) {
+		uint32_t conns = (uint32_t)share(cell->concurrency, runner->len, count);
+		uint64_t upto = requests * (conns_before + conns) / cell->concurrency;
+		int result = worker_init(&runner->workers[runner->len++], cell, &runner->shared, conns, upto - given);
+
+		if (result != 0)
+			return result;
+		conns_before += conns;
+		given = upto;
+	}
+	return 0;
+}
+
+/* start_threads starts them behind a gate, so that all connections of all threads begin at once. */
+static int
+start_threads(struct runner *runner)
+{
+	int result = 0;
+
+	pthread_mutex_lock(&runner->shared.gate);
+	while (result == 0 && runner->started < runner->len) {
+		struct worker *worker = &runner->workers[runner->started];
+
+		result = pthread_create(&worker->thread, NULL, worker_run, worker);
+		runner->started += result == 0;
+	}
+	runner->shared.called_off = result != 0;
+	pthread_mutex_unlock(&runner->shared.gate);
+	return -result;
+}
+
+static uint64_t
+count_complete(const struct runner *runner)
+{
+	uint64_t complete = 0;
+
+	for (uint32_t i = 0; i < runner->len; i++)
+		complete += atomic_load_explicit(&runner->workers[i].complete, memory_order_relaxed);
+	return complete;
+}
+
+static void
+stop_workers(struct runner *runner)
+{
+	for (uint32_t i = 0; i < runner->len; i++)
+		worker_stop(&runner->workers[i]);
+}
+
+/* supervise waits until all workers are done; stops them when the user interrupts or one of them cannot go on. */
+static void
+supervise(struct runner *runner, struct progress *progress)
+{
+	struct pollfd fds[] = {
+	    {.fd = runner->shared.finished_fd, .events = POLLIN},
+	    {.fd = interrupt_fd(), .events = POLLIN},
+	};
+	uint64_t finished = 0;
+
+	while (finished < runner->len) {
+		uint64_t told = 0;
+
+		if (poll(fds, ARRAY_LEN(fds), progress_interval_ms(progress)) < 0)
+			continue; /* EINTR: nothing was filled in */
+		if (fds[1].revents != 0) {
+			interrupt_accept();
+			fds[1].fd = -1;
+			fds[1].revents = 0;
+			stop_workers(runner);
+		}
+		if (fds[0].revents != 0 && read(runner->shared.finished_fd, &told, sizeof(told)) != sizeof(told))
+			told = 0;
+		finished += told % WORKER_FAILED;
+		if (told >= WORKER_FAILED)
+			stop_workers(runner);
+		progress_update(progress, count_complete(runner));
+	}
+}
+
+static void
+join_threads(struct runner *runner)
+{
+	for (uint32_t i = 0; i < runner->started; i++)
+		pthread_join(runner->workers[i].thread, NULL);
+}
+
+static int
+compare_samples(const void *a, const void *b)
+{
+	const struct sample *left = a, *right = b;
+
+	return (left->total_ns > right->total_ns) - (left->total_ns < right->total_ns);
+}
+
+static int
+collect_samples(const struct runner *runner, struct result *result)
+{
+	size_t len = 0;
+
+	result->samples = calloc(result->stats.complete + 1, sizeof(*result->samples));
+	if (result->samples == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < runner->len; i++) {
+		memcpy(&result->samples[len], runner->workers[i].samples,
+		    runner->workers[i].stats.complete * sizeof(*result->samples));
+		len += runner->workers[i].stats.complete;
+	}
+	qsort(result->samples, len, sizeof(*result->samples), compare_samples);
+	return 0;
+}
+
+/* collect merges what the workers counted; a failure of one explains the end better than the interruption of the others. */
+static int
+collect(const struct runner *runner, const struct cell *cell, struct result *result)
+{
+	for (uint32_t i = 0; i < runner->len; i++) {
+		const struct worker *worker = &runner->workers[i];
+
+		stats_merge(&result->stats, &worker->stats);
+		if (worker->end > result->end) {
+			result->end = worker->end;
+			result->error = worker->error;
+		}
+	}
+	result->duration_ns =
+	    result->stats.end_ns > result->stats.begin_ns ? result->stats.end_ns - result->stats.begin_ns : 0;
+	result->document_len = atomic_load(&runner->shared.document_len);
+	return cell->config->samples_file != NULL ? collect_samples(runner, result) : 0;
+}
+
+int
+runner_run(const struct cell *cell, struct progress *progress, struct result *result)
+{
+	uint32_t count = (uint32_t)cell->config->threads;
+	struct runner runner = {.shared = {.document_len = -1, .gate = PTHREAD_MUTEX_INITIALIZER, .finished_fd = -1}};
+	uint64_t cpu_ns = cpu_now_ns();
+	int status;
+
+	*result = (struct result){.wall_offset_ns = clock_wall_ns() - clock_now_ns()};
+	if (count > cell->concurrency)
+		count = cell->concurrency;
+	status = stats_init(&result->stats);
+	if (status != 0)
+		goto out;
+	runner.shared.finished_fd = eventfd(0, EFD_CLOEXEC);
+	if (runner.shared.finished_fd == -1) {
+		status = -errno;
+		goto out;
+	}
+	status = init_workers(&runner, cell, count);
+	if (status == 0)
+		status = start_threads(&runner);
+	if (status == 0)
+		supervise(&runner, progress);
+	join_threads(&runner);
+	if (status != 0)
+		goto out;
+	result->client_cpu_ns = cpu_now_ns() - cpu_ns;
+	status = collect(&runner, cell, result);
+out:
+	for (uint32_t i = 0; i < runner.len; i++)
+		worker_deinit(&runner.workers[i]);
+	free(runner.workers);
+	if (runner.shared.finished_fd != -1)
+		close(runner.shared.finished_fd);
+	return status;
+}
+
+void
+runner_free(struct result *result)
+{
+	stats_deinit(&result->stats);
+	free(result->samples);
+	result->samples = NULL;
+}

@@ -1,0 +1,44 @@
+/* The figures of a cell, as every report prints them. */
+#ifndef LOADGEN_SUMMARY_H
+#define LOADGEN_SUMMARY_H
+
+#include <stdint.h>
+
+#include "loadgen/cell.h"
+
+/* Nanoseconds. */
+struct distribution {
+	uint64_t min, median, max;
+	double mean, sd;
+};
+
+struct summary {
+	enum cell_end end;
+	uint64_t complete, failed;
+	uint64_t failures[FAILURE_CLASSES];
+	uint64_t write_errors, non_2xx, kept_alive, unfinished;
+	uint64_t bytes_received, bytes_body, bytes_sent;
+	uint64_t duration_ns, client_cpu_ns;
+	int64_t document_len;	/* -1: no good response came */
+	double rps;
+	double time_per_request_ms;	/* ab's "mean": concurrency * duration / complete */
+	double time_per_request_all_ms;	/* ab's "mean, across all concurrent requests": duration / complete */
+	struct distribution connect, processing, waiting, total;
+	uint64_t percentiles[101];	/* of the total time, nanoseconds; [0] is the minimum, [100] the maximum */
+	char server[RESPONSE_SERVER_MAX];
+};
+
+/* The percentiles that ab prints. */
+#define SUMMARY_PERCENTS {50, 66, 75, 80, 90, 95, 98, 99}
+
+/* summary_make takes the figures out of RESULT, which may be freed then. */
+void summary_make(struct summary *summary, const struct cell *cell, const struct result *result);
+
+/* summary_ms converts nanoseconds. */
+static inline double
+summary_ms(double ns)
+{
+	return ns / 1e6;
+}
+
+#endif

@@ -1,0 +1,33 @@
+/* A URL -> host, port, path, and the addresses to connect to, resolved once before the run. */
+#ifndef LOADGEN_TARGET_H
+#define LOADGEN_TARGET_H
+
+#include <netdb.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/compiler.h"
+
+struct target {
+	char *url;	/* as it is shown: scheme and path filled in, without a fragment */
+	char *host;	/* without brackets */
+	char *field;	/* the Host field: brackets around IPv6, the port unless it is 80 */
+	char *path;	/* path and query, starts with "/" */
+	uint16_t port;
+	struct addrinfo *addresses;	/* after target_resolve */
+};
+
+/*
+ * target_parse reads TEXT, a URL whose scheme, port (80) and path ("/") may be left out:
+ * "http://127.0.0.1:8088/", "localhost:8088", "[::1]:8088/x?y=1".  A fragment
+ * is dropped: it is never sent.  Returns 0, -ENOMEM, or -EINVAL for what is not an
+ * http URL, with a sentence in ERROR that says what to do.
+ */
+MUST_CHECK int target_parse(struct target *target, const char *text, char *error, size_t error_size);
+
+/* target_resolve looks the host up.  Returns 0, or -1 with the resolver's sentence in ERROR. */
+MUST_CHECK int target_resolve(struct target *target, char *error, size_t error_size);
+
+void target_deinit(struct target *target);
+
+#endif

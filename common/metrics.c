@@ -2,6 +2,7 @@
 #include "common/metrics.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
 struct metrics *
@@ -72,13 +73,27 @@ advance(size_t used, size_t size, int written)
 	return written < 0 || (size_t)written >= size - used ? used : used + (size_t)written;
 }
 
+/* format_value writes VALUE with as few digits as give it back exactly. */
+static void
+format_value(char *text, size_t size, double value)
+{
+	for (int digits = 15; digits <= 17; digits++) {
+		snprintf(text, size, "%.*g", digits, value);
+		if (strtod(text, NULL) >= value && strtod(text, NULL) <= value)
+			return;
+	}
+}
+
 size_t
 metrics_write_one(
     char *buf, size_t used, size_t size, const char *name, const char *type, const char *help, double value)
 {
+	char text[32];
+
+	format_value(text, sizeof(text), value);
 	return advance(used, size,
-	    snprintf(buf + used, size - used, "# HELP %s %s\n# TYPE %s %s\n%s %.17g\n", name, help, name, type, name,
-		value));
+	    snprintf(
+		buf + used, size - used, "# HELP %s %s\n# TYPE %s %s\n%s %s\n", name, help, name, type, name, text));
 }
 
 static size_t

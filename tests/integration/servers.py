@@ -86,6 +86,7 @@ class Server(Program):
     """A server on a free port; HOST and PORT are where it listens."""
 
     listening = None  # pattern in the log; group 1 is the port
+    keeps_alive = True  # serves another request on the same connection
 
     def __init__(self, *arguments, bind="127.0.0.1:0", **more):
         super().__init__("--bind", bind, *arguments, **more)
@@ -120,12 +121,13 @@ class Server(Program):
 
 class AsyncServer(Server):
     name = "async_server"
-    listening = r"Running on (?:http://\S+?:(\d+)|unix:\S+)"
+    listening = r"Running on (?:http://\S*:(\d+)|unix:\S+)"
 
 
 class PreforkServer(Server):
     name = "prefork_server"
-    listening = r"Listening at: (?:http://\S+?:(\d+)|unix:\S+)"
+    keeps_alive = False  # the sync worker, as gunicorn's
+    listening = r"Listening at: (?:http://\S*:(\d+)|unix:\S+)"
 
     def worker_pids(self):
         """The live children that serve requests, oldest first, as the log tells them."""

@@ -1,0 +1,239 @@
+/* Unit tests of prefork_server/client. */
+#include "prefork_server/client.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+
+#define LONG_NS (30 * NS_PER_SEC)
+#define SHORT_NS (50 * NS_PER_MS)
+
+struct pair {
+	struct client client;
+	int peer;
+};
+
+static struct pair
+open_pair(void)
+{
+	struct pair pair;
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	assert_int_equal(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
+	pair.client = (struct client){.fd = fds[0], .expires_ns = UINT64_MAX};
+	pair.peer = fds[1];
+	return pair;
+}
+
+static void
+close_pair(struct pair *pair)
+{
+	if (pair->peer >= 0)
+		close(pair->peer);
+	client_close(&pair->client, false);
+	assert_int_equal(pair->client.fd, -1);
+}
+
+static void
+test_read_takes_what_has_come(void **state)
+{
+	struct pair pair = open_pair();
+	char buf[16];
+
+	(void)state;
+	assert_false(client_has_unread(&pair.client));
+	assert_int_equal(write(pair.peer, "hello", 5), 5);
+	assert_true(client_has_unread(&pair.client));
+	assert_int_equal(client_read(&pair.client, buf, 3, clock_now_ns() + LONG_NS), 3);
+	assert_int_equal(client_read(&pair.client, buf, sizeof(buf), clock_now_ns() + LONG_NS), 2);
+	assert_false(client_has_unread(&pair.client));
+	shutdown(pair.peer, SHUT_WR);
+	assert_int_equal(client_read(&pair.client, buf, sizeof(buf), clock_now_ns() + LONG_NS), 0);
+	close_pair(&pair);
+}
+
+static void
+test_read_gives_up_at_the_deadline_and_not_before(void **state)
+{
+	struct pair pair = open_pair();
+	uint64_t start = clock_now_ns();
+	char buf[16];
+
+	(void)state;
+	assert_int_equal(client_read(&pair.client, buf, sizeof(buf), start + SHORT_NS), -ETIMEDOUT);
+	assert_true(clock_now_ns() - start >= SHORT_NS);
+	assert_int_equal(client_read(&pair.client, buf, sizeof(buf), start), -ETIMEDOUT);
+	/* What has come in time is taken, however late it is looked at. */
+	assert_int_equal(write(pair.peer, "x", 1), 1);
+	assert_int_equal(client_read(&pair.client, buf, sizeof(buf), start), 1);
+	close_pair(&pair);
+}
+
+static void
+test_no_wait_goes_beyond_the_expiry(void **state)
+{
+	struct pair pair = open_pair();
+	uint64_t start = clock_now_ns();
+	char buf[16];
+
+	(void)state;
+	pair.client.expires_ns = start + SHORT_NS;
+	assert_int_equal(client_read(&pair.client, buf, sizeof(buf), start + LONG_NS), -ETIMEDOUT);
+	assert_true(clock_now_ns() - start >= SHORT_NS);
+	assert_true(clock_now_ns() - start < LONG_NS);
+	close_pair(&pair);
+}
+
+static void
+on_alarm(int number)
+{
+	(void)number;
+}
+
+static void
+test_signals_do_not_end_a_wait(void **state)
+{
+	struct sigaction action = {.sa_handler = on_alarm};
+	struct itimerval timer = {.it_interval = {0, 1000}, .it_value = {0, 1000}};
+	struct pair pair = open_pair();
+	uint64_t start = clock_now_ns();
+	char buf[16];
+
+	(void)state;
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &timer, NULL);
+	assert_int_equal(client_read(&pair.client, buf, sizeof(buf), start + SHORT_NS), -ETIMEDOUT);
+	assert_true(clock_now_ns() - start >= SHORT_NS);
+	timer = (struct itimerval){0};
+	setitimer(ITIMER_REAL, &timer, NULL);
+	close_pair(&pair);
+}
+
+static void
+test_write_sends_all_parts_to_a_slow_reader(void **state)
+{
+	enum { PART = 300000 };
+	struct pair pair = open_pair();
+	char *bytes = malloc(PART);
+	struct iovec parts[] = {
+	    {(void *)(uintptr_t) "head", 4}, {bytes, PART}, {bytes, 0}, {(void *)(uintptr_t) "tail", 4}};
+	char last[4] = "";
+	size_t total = 0;
+	pid_t pid;
+
+	(void)state;
+	assert_non_null(bytes);
+	memset(bytes, 'b', PART);
+	pid = fork();
+	if (pid == 0) {
+		int result = client_write(&pair.client, parts, 4, clock_now_ns() + LONG_NS);
+
+		_exit(result == 0 ? 0 : 1);
+	}
+	assert_true(pid > 0);
+	client_close(&pair.client, false);
+	for (;;) {
+		char buf[1000];
+		ssize_t got = read(pair.peer, buf, sizeof(buf));
+
+		assert_true(got >= 0);
+		if (got == 0)
+			break;
+		total += (size_t)got;
+		if (got >= 4)
+			memcpy(last, buf + got - 4, 4);
+		clock_sleep_until_ns(clock_now_ns() + NS_PER_MS / 10);
+	}
+	assert_int_equal(total, 8 + PART);
+	assert_memory_equal(last, "tail", 4);
+	close(pair.peer);
+	free(bytes);
+}
+
+static void
+test_write_to_one_who_does_not_read(void **state)
+{
+	struct pair pair = open_pair();
+	static char bytes[4 << 20];
+	struct iovec part = {bytes, sizeof(bytes)};
+	uint64_t start = clock_now_ns();
+
+	(void)state;
+	assert_int_equal(client_write(&pair.client, &part, 1, start + SHORT_NS), -ETIMEDOUT);
+	assert_true(clock_now_ns() - start >= SHORT_NS);
+	close_pair(&pair);
+}
+
+static void
+test_write_to_one_who_is_gone(void **state)
+{
+	struct pair pair = open_pair();
+	struct iovec part = {(void *)(uintptr_t) "x", 1};
+
+	(void)state;
+	close(pair.peer);
+	pair.peer = -1;
+	assert_int_equal(client_write(&pair.client, &part, 1, clock_now_ns() + LONG_NS), -EPIPE);
+	close_pair(&pair);
+}
+
+static void
+test_lingering_ends_when_the_peer_has_ended(void **state)
+{
+	struct pair pair = open_pair();
+	char buf[8];
+
+	(void)state;
+	assert_int_equal(write(pair.peer, "unread", 6), 6);
+	shutdown(pair.peer, SHUT_WR);
+	client_close(&pair.client, true);
+	assert_int_equal(read(pair.peer, buf, sizeof(buf)), 0); /* an end, and no reset */
+	close(pair.peer);
+}
+
+static void
+test_lingering_has_an_end(void **state)
+{
+	struct pair pair = open_pair();
+	uint64_t start = clock_now_ns();
+
+	(void)state;
+	pair.client.expires_ns = start + SHORT_NS;
+	client_close(&pair.client, true);
+	assert_true(clock_now_ns() - start >= SHORT_NS);
+	assert_true(clock_now_ns() - start < LONG_NS);
+	close(pair.peer);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_read_takes_what_has_come),
+	    cmocka_unit_test(test_read_gives_up_at_the_deadline_and_not_before),
+	    cmocka_unit_test(test_no_wait_goes_beyond_the_expiry),
+	    cmocka_unit_test(test_signals_do_not_end_a_wait),
+	    cmocka_unit_test(test_write_sends_all_parts_to_a_slow_reader),
+	    cmocka_unit_test(test_write_to_one_who_does_not_read),
+	    cmocka_unit_test(test_write_to_one_who_is_gone),
+	    cmocka_unit_test(test_lingering_ends_when_the_peer_has_ended),
+	    cmocka_unit_test(test_lingering_has_an_end),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -16,30 +16,30 @@ struct http_span {
 
 /* Sizes are counted over all reads; each is in bytes unless it says otherwise, and none may be 0. */
 struct http_limits {
-	uint32_t request_line;	/* method, target and version together; above: 414 */
-	uint32_t field_size;	/* one field line; above: 431 */
-	uint32_t fields;	/* number of field lines of a header, and of a trailer; above: 431 */
-	uint32_t header_size;	/* the whole header section, request line included; above: 431 */
+	uint32_t request_line; /* method, target and version together; above: 414 */
+	uint32_t field_size;   /* one field line; above: 431 */
+	uint32_t fields;       /* number of field lines of a header, and of a trailer; above: 431 */
+	uint32_t header_size;  /* the whole header section, request line included; above: 431 */
 };
 
 /* What http_request_read came to. */
 enum http_event {
-	HTTP_MORE,	/* all bytes were taken; the request goes on */
-	HTTP_HEAD,	/* the header section is complete: the fields of struct http_request can be read */
-	HTTP_BODY,	/* `body` holds the next bytes of the body (chunk framing removed), in the caller's data */
-	HTTP_COMPLETE,	/* the request ended: bytes not taken belong to the next one */
-	HTTP_INVALID,	/* answer with `status` and `reason`, then close: nothing after it can be trusted */
+	HTTP_MORE,     /* all bytes were taken; the request goes on */
+	HTTP_HEAD,     /* the header section is complete: the fields of struct http_request can be read */
+	HTTP_BODY,     /* `body` holds the next bytes of the body (chunk framing removed), in the caller's data */
+	HTTP_COMPLETE, /* the request ended: bytes not taken belong to the next one */
+	HTTP_INVALID,  /* answer with `status` and `reason`, then close: nothing after it can be trusted */
 };
 
 enum http_expect {
 	HTTP_EXPECT_NONE,
-	HTTP_EXPECT_CONTINUE,	/* the client waits for 100 before it sends the body */
-	HTTP_EXPECT_UNKNOWN,	/* any other expectation: 417 (RFC 9110, 10.1.1) */
+	HTTP_EXPECT_CONTINUE, /* the client waits for 100 before it sends the body */
+	HTTP_EXPECT_UNKNOWN,  /* any other expectation: 417 (RFC 9110, 10.1.1) */
 };
 
 #define HTTP_LENGTH_CHUNKED (-1)
 
-struct http_request_parser;	/* llhttp and the guard in front of it: see http_request.c */
+struct http_request_parser; /* llhttp and the guard in front of it: see http_request.c */
 
 /*
  * One connection's request.  The fields from `method` on are valid from
@@ -49,21 +49,21 @@ struct http_request_parser;	/* llhttp and the guard in front of it: see http_req
 struct http_request {
 	struct http_request_parser *parser;
 
-	const char *method;	/* "GET", ...: static storage */
-	bool head;		/* the method is HEAD: the answer carries no body */
-	bool get;		/* the method is GET */
-	bool keep_alive;	/* the client allows another request on this connection (version and Connection field) */
-	int minor;		/* HTTP/1.minor: 0 or 1 */
+	const char *method; /* "GET", ...: static storage */
+	bool head;          /* the method is HEAD: the answer carries no body */
+	bool get;           /* the method is GET */
+	bool keep_alive;    /* the client allows another request on this connection (version and Connection field) */
+	int minor;          /* HTTP/1.minor: 0 or 1 */
 	enum http_expect expect;
-	int64_t content_length;	/* of the body; 0 without one; HTTP_LENGTH_CHUNKED: told as it comes */
-	struct http_span target;	/* origin form: path and query, as sent */
-	struct http_span referer;	/* for the access log */
+	int64_t content_length;   /* of the body; 0 without one; HTTP_LENGTH_CHUNKED: told as it comes */
+	struct http_span target;  /* origin form: path and query, as sent */
+	struct http_span referer; /* for the access log */
 	struct http_span user_agent;
 	struct http_span content_type;
 
-	struct http_span body;	/* at HTTP_BODY */
-	int status;		/* at HTTP_INVALID: 400, 414, 431, 501, 505, or 503 where memory ran out */
-	const char *reason;	/* at HTTP_INVALID: one sentence without what the client sent; static storage */
+	struct http_span body; /* at HTTP_BODY */
+	int status;            /* at HTTP_INVALID: 400, 414, 431, 501, 505, or 503 where memory ran out */
+	const char *reason;    /* at HTTP_INVALID: one sentence without what the client sent; static storage */
 };
 
 /*

@@ -19,12 +19,12 @@
 #define HTTP_LENGTH_UNKNOWN (-1)
 
 struct http_response {
-	int status;			/* 200 to 599 */
-	int minor;			/* the request's minor version */
-	bool keep_alive;		/* the connection stays open after this answer */
-	const char *content_type;	/* without control characters; NULL, "" or too long: no Content-Type */
-	const char *fields;		/* further field lines, each ended by CRLF; NULL: none */
-	int64_t content_length;		/* of the body (of the GET body for HEAD), or HTTP_LENGTH_UNKNOWN */
+	int status;               /* 200 to 599 */
+	int minor;                /* the request's minor version */
+	bool keep_alive;          /* the connection stays open after this answer */
+	const char *content_type; /* without control characters; NULL, "" or too long: no Content-Type */
+	const char *fields;       /* further field lines, each ended by CRLF; NULL: none */
+	int64_t content_length;   /* of the body (of the GET body for HEAD), or HTTP_LENGTH_UNKNOWN */
 };
 
 /*

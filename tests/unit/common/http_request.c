@@ -188,7 +188,7 @@ test_ten_pipelined_requests_in_one_buffer_are_ten_requests(void **state)
 	assert_int_equal(outcome->status, 0);
 	at = outcome->text;
 	for (int i = 0; i < 10; i++) {
-		char target[20];
+		char target[32];
 
 		snprintf(target, sizeof(target), " target=[/%d] ", i);
 		at = strstr(at, target);

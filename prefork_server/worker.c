@@ -72,7 +72,10 @@ worker_is_alive(struct worker *worker)
 	signals_check();
 	if (signals_take_reopen())
 		reopen_logs(worker);
-	return !signals_term();
+	if (!signals_term())
+		return true;
+	(void)worker_has_parent(worker); /* its death sent TERM too: say which it was */
+	return false;
 }
 
 bool

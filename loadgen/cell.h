@@ -15,20 +15,20 @@ struct cell {
 	const struct config *config;
 	const struct target *target;
 	const struct request *request;
-	const char *path;	/* of the request: the target's, with the sleep added */
+	const char *path; /* of the request: the target's, with the sleep added */
 	bool has_sleep;
-	uint64_t sleep_ns;	/* when has_sleep */
+	uint64_t sleep_ns; /* when has_sleep */
 	uint32_t concurrency;
 };
 
 /* How a cell ended. */
 enum cell_end {
-	CELL_DONE,		/* all requests, or the time was up */
-	CELL_INTERRUPTED,	/* SIGINT: the figures hold for what was done */
-	CELL_UNREACHABLE,	/* no connection ever came about */
-	CELL_CONNECT,		/* CONNECT_FAILURES_MAX connects failed in a row */
-	CELL_RECEIVE,		/* a connection broke, and -r was not given */
-	CELL_RESOURCES,		/* this machine is out of memory, files or threads */
+	CELL_DONE,        /* all requests, or the time was up */
+	CELL_INTERRUPTED, /* SIGINT: the figures hold for what was done */
+	CELL_UNREACHABLE, /* no connection ever came about */
+	CELL_CONNECT,     /* CONNECT_FAILURES_MAX connects failed in a row */
+	CELL_RECEIVE,     /* a connection broke, and -r was not given */
+	CELL_RESOURCES,   /* this machine is out of memory, files or threads */
 };
 
 /* cell_end_measured tells whether the figures of a cell that ended so are worth reporting. */
@@ -46,12 +46,12 @@ struct sample {
 struct result {
 	struct stats stats;
 	enum cell_end end;
-	int error;		/* errno value behind `end`, or 0 */
-	uint64_t duration_ns;	/* from before the first connect until after the last response (or until time was up) */
-	uint64_t client_cpu_ns;	/* CPU time of this process meanwhile */
-	uint64_t wall_offset_ns;	/* CLOCK_REALTIME minus CLOCK_MONOTONIC */
-	int64_t document_len;	/* body length of the first good response; -1: there was none */
-	struct sample *samples;	/* stats.complete of them with -g, sorted by total time; else NULL */
+	int error;              /* errno value behind `end`, or 0 */
+	uint64_t duration_ns;   /* from before the first connect until after the last response (or until time was up) */
+	uint64_t client_cpu_ns; /* CPU time of this process meanwhile */
+	uint64_t wall_offset_ns; /* CLOCK_REALTIME minus CLOCK_MONOTONIC */
+	int64_t document_len;    /* body length of the first good response; -1: there was none */
+	struct sample *samples;  /* stats.complete of them with -g, sorted by total time; else NULL */
 };
 
 #endif

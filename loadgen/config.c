@@ -154,7 +154,7 @@ static const struct option_row rows[] = {
 	.max = 9},
     {OPTION_VERSION, .short_name = 'V', .name = "version", .help = "Print the version and exit."},
     {OPTION_HELP, .short_name = 'h', .name = "help", .help = "Print this help and exit."},
-    {OPTION_END},
+    {.type = OPTION_END},
 };
 
 static const struct options_program program = {

@@ -16,24 +16,24 @@ struct worker;
 struct trace;
 
 enum conn_state {
-	CONN_CLOSED,		/* no socket */
-	CONN_CONNECTING,	/* the handshake is under way; nothing was sent */
-	CONN_SENDING,		/* part of the request waits for room in the socket; the answer may already come */
-	CONN_WAITING,		/* the request has left, or the server does not take the rest: the answer decides */
+	CONN_CLOSED,     /* no socket */
+	CONN_CONNECTING, /* the handshake is under way; nothing was sent */
+	CONN_SENDING,    /* part of the request waits for room in the socket; the answer may already come */
+	CONN_WAITING,    /* the request has left, or the server does not take the rest: the answer decides */
 };
 
 struct conn {
-	struct event event;	/* edge-triggered, for reading and writing: set once for a socket, never changed */
-	TAILQ_ENTRY(conn) pending;	/* in worker->pending while a request is under way */
+	struct event event;        /* edge-triggered, for reading and writing: set once for a socket, never changed */
+	TAILQ_ENTRY(conn) pending; /* in worker->pending while a request is under way */
 	struct worker *worker;
-	const struct addrinfo *address;	/* that the socket goes to */
-	int fd;			/* -1: CONN_CLOSED */
+	const struct addrinfo *address; /* that the socket goes to */
+	int fd;                         /* -1: CONN_CLOSED */
 	enum conn_state state;
-	bool reused;		/* a response came whole on this socket before */
-	size_t sent;		/* bytes of the request */
+	bool reused; /* a response came whole on this socket before */
+	size_t sent; /* bytes of the request */
 	struct timing timing;
 	struct response response;
-	struct trace *trace;	/* what -v prints; NULL below -v 2 */
+	struct trace *trace; /* what -v prints; NULL below -v 2 */
 };
 
 /* conn_init makes CONN ready, without a socket. SERVER and TRACE may be NULL. */

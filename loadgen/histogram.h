@@ -18,10 +18,10 @@
 
 struct histogram {
 	uint64_t count;
-	uint64_t min, max;	/* exact; valid when count > 0 */
-	uint64_t sum;		/* exact: good for 584 years of waiting */
+	uint64_t min, max;                       /* exact; valid when count > 0 */
+	uint64_t sum;                            /* exact: good for 584 years of waiting */
 	__extension__ unsigned __int128 squares; /* exact: 64 bits would overflow at one time of 4 s */
-	uint64_t *counts;	/* HISTOGRAM_LEN of them; pages that no value falls on are never touched */
+	uint64_t *counts; /* HISTOGRAM_LEN of them; pages that no value falls on are never touched */
 };
 
 /* histogram_init makes HISTOGRAM empty.  Returns 0 or -ENOMEM.  histogram_deinit frees what it holds (also after a failed init). */

@@ -20,8 +20,8 @@ struct list {
  * are separated by single commas, LIST_MAX at most.  They replace what LIST
  * held.  Returns 0, or -EINVAL with the end of the sentence `-c 5,x: ` in ERROR.
  */
-MUST_CHECK int list_parse_numbers(struct list *list, const char *text, uint64_t min, uint64_t max, char *error,
-    size_t error_size);
+MUST_CHECK int list_parse_numbers(
+    struct list *list, const char *text, uint64_t min, uint64_t max, char *error, size_t error_size);
 MUST_CHECK int list_parse_seconds(struct list *list, const char *text, double max_s, char *error, size_t error_size);
 
 #endif

@@ -9,20 +9,20 @@
 
 enum progress_style {
 	PROGRESS_NONE,
-	PROGRESS_LINES,	/* "Completed 100 requests", as ab */
-	PROGRESS_BAR,	/* " 42%  17 s left  cell 4 of 8" */
+	PROGRESS_LINES, /* "Completed 100 requests", as ab */
+	PROGRESS_BAR,   /* " 42%  17 s left  cell 4 of 8" */
 };
 
 struct progress {
 	enum progress_style style;
 	FILE *out;
-	size_t cells;		/* of the sweep */
+	size_t cells; /* of the sweep */
 	size_t cells_done;
-	uint64_t requests;	/* of a cell */
-	uint64_t time_limit_ns;	/* of a cell; 0: none */
-	uint64_t step, next;	/* PROGRESS_LINES: requests between lines, and at the next one */
+	uint64_t requests;      /* of a cell */
+	uint64_t time_limit_ns; /* of a cell; 0: none */
+	uint64_t step, next;    /* PROGRESS_LINES: requests between lines, and at the next one */
 	uint64_t start_ns, cell_start_ns;
-	bool drawn;		/* a line stands there that must be wiped */
+	bool drawn; /* a line stands there that must be wiped */
 };
 
 /* progress_init prepares for CELLS cells of REQUESTS requests and at most TIME_LIMIT_NS (0: any time) each. */

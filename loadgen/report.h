@@ -30,7 +30,7 @@ void report_ab(const struct sweep *sweep, FILE *out);
 void report_table(const struct sweep *sweep, FILE *out);
 void report_json(FILE *out, const void *sweep);
 void report_csv(FILE *out, const void *sweep);
-void report_percentiles(FILE *out, const void *sweep);	/* -e */
-void report_samples(FILE *out, const void *sweep);	/* -g */
+void report_percentiles(FILE *out, const void *sweep); /* -e */
+void report_samples(FILE *out, const void *sweep);     /* -g */
 
 #endif

@@ -39,7 +39,7 @@ text_of(const char *text)
 
 	if (string != NULL)
 		return string;
-	for (; text[len] != '\0' && len < sizeof(plain) - 1; len++)
+	for (; len < sizeof(plain) - 1 && text[len] != '\0'; len++)
 		plain[len] = text[len];
 	for (size_t i = 0; i < len; i++)
 		if ((unsigned char)plain[i] > '~')

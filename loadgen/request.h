@@ -8,28 +8,28 @@
 #include "common/compiler.h"
 #include "loadgen/target.h"
 
-#define REQUEST_FIELDS_MAX 100	/* -H and -C, each */
+#define REQUEST_FIELDS_MAX 100 /* -H and -C, each */
 
 /* What the options say about every request. */
 struct request_spec {
-	const char *method;	/* NULL: GET, or what follows from `head` and `body` */
-	bool head;		/* -i */
-	bool put;		/* the body came by -u, not by -p */
-	bool keep_alive;	/* -k */
-	const char *credentials;	/* -A: user:password; NULL: none */
-	const char *content_type;	/* -T; NULL: text/plain */
-	const char *cookies[REQUEST_FIELDS_MAX];	/* -C: name=value */
+	const char *method;                      /* NULL: GET, or what follows from `head` and `body` */
+	bool head;                               /* -i */
+	bool put;                                /* the body came by -u, not by -p */
+	bool keep_alive;                         /* -k */
+	const char *credentials;                 /* -A: user:password; NULL: none */
+	const char *content_type;                /* -T; NULL: text/plain */
+	const char *cookies[REQUEST_FIELDS_MAX]; /* -C: name=value */
 	size_t cookies_len;
-	const char *fields[REQUEST_FIELDS_MAX];		/* -H: field lines, which replace ours of the same name */
+	const char *fields[REQUEST_FIELDS_MAX]; /* -H: field lines, which replace ours of the same name */
 	size_t fields_len;
-	char *body;		/* after request_load_body; NULL: no body */
+	char *body; /* after request_load_body; NULL: no body */
 	size_t body_len;
 };
 
 struct request {
 	char *bytes;
 	size_t len;
-	bool head;	/* the answer has no body */
+	bool head; /* the answer has no body */
 };
 
 /* request_check_method, _check_field and _check_cookie return 0, or -EINVAL with a sentence in ERROR that says what is wrong. */
@@ -48,8 +48,8 @@ const char *request_method_name(const struct request_spec *spec);
  * order; `Connection: close` unless keep_alive.  Returns 0 or -ENOMEM.
  * request_deinit frees it.
  */
-MUST_CHECK int request_build(struct request *request, const struct request_spec *spec, const struct target *target,
-    const char *path);
+MUST_CHECK int request_build(
+    struct request *request, const struct request_spec *spec, const struct target *target, const char *path);
 void request_deinit(struct request *request);
 
 #endif

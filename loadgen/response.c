@@ -12,9 +12,15 @@ on_headers_complete(llhttp_t *parser)
 {
 	struct response *response = parser->data;
 
+	if (parser->http_major != 1)
+		return -1; /* llhttp 8 lets 2.0 and 0.9 pass */
 	response->facts.status = (uint16_t)parser->status_code;
 	response->facts.head_done = true;
-	return response->head ? 1 : 0; /* 1: llhttp expects no body */
+	/* RFC 9112, 6.3: these have no body whatever their header says. llhttp 8 waits for one behind a 304 with a length. */
+	if (response->head || parser->status_code / 100 == 1 || parser->status_code == 204 ||
+	    parser->status_code == 304)
+		return 1;
+	return 0;
 }
 
 static int
@@ -48,7 +54,7 @@ on_header_field(llhttp_t *parser, const char *at, size_t len)
 {
 	struct response *response = parser->data;
 
-	if (response->field_len + len < sizeof(SERVER) && strncasecmp(SERVER + response->field_len, at, len) == 0)
+	if (response->field_len + len < sizeof(SERVER) && strncasecmp(&SERVER[response->field_len], at, len) == 0)
 		response->field_len += len;
 	else
 		response->field_len = sizeof(SERVER);

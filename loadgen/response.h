@@ -9,22 +9,22 @@
 
 #include "common/compiler.h"
 
-#define RESPONSE_SERVER_MAX 128	/* room for the Server field, cut when longer */
-#define RESPONSE_MEMO_MAX 1024	/* a whole response longer than this is parsed each time */
+#define RESPONSE_SERVER_MAX 128 /* room for the Server field, cut when longer */
+#define RESPONSE_MEMO_MAX 1024  /* a whole response longer than this is parsed each time */
 
 enum response_event {
-	RESPONSE_MORE,		/* all bytes were taken; the response goes on */
-	RESPONSE_COMPLETE,	/* it ended; anything behind it would be a fault of the server */
-	RESPONSE_INVALID,	/* not HTTP/1, or bytes behind its end: nothing after it can be trusted */
-	RESPONSE_CUT,		/* the peer closed in the middle: of the header while head_done is false, else of the body */
+	RESPONSE_MORE,     /* all bytes were taken; the response goes on */
+	RESPONSE_COMPLETE, /* it ended; anything behind it would be a fault of the server */
+	RESPONSE_INVALID,  /* not HTTP/1, or bytes behind its end: nothing after it can be trusted */
+	RESPONSE_CUT,      /* the peer closed in the middle: of the header while head_done is false, else of the body */
 };
 
 /* What a response says; valid from RESPONSE_COMPLETE on, and status and head_done from the end of its header. */
 struct response_facts {
-	uint64_t body_len;	/* bytes of the body, without chunk framing */
+	uint64_t body_len; /* bytes of the body, without chunk framing */
 	uint16_t status;
 	bool head_done;
-	bool keep_alive;	/* the connection takes another request */
+	bool keep_alive; /* the connection takes another request */
 };
 
 /*
@@ -33,7 +33,7 @@ struct response_facts {
  * bytes mean equal facts, and comparing costs a tenth of parsing.
  */
 struct response_memo {
-	size_t len;	/* 0: none yet */
+	size_t len; /* 0: none yet */
 	struct response_facts facts;
 	char bytes[RESPONSE_MEMO_MAX];
 };
@@ -41,12 +41,12 @@ struct response_memo {
 struct response {
 	llhttp_t parser;
 	struct response_facts facts;
-	struct response_memo *memo;	/* shared by the connections of a thread */
-	char *server;			/* where the Server field goes until a response is complete; NULL: not wanted */
-	size_t field_len;		/* how much of "Server" the field name matches so far */
-	bool in_server;			/* the value that comes is the Server field's */
-	bool head;			/* it answers HEAD: no body whatever the header says */
-	bool started;			/* a byte of it has come */
+	struct response_memo *memo; /* shared by the connections of a thread */
+	char *server;               /* where the Server field goes until a response is complete; NULL: not wanted */
+	size_t field_len;           /* how much of "Server" the field name matches so far */
+	bool in_server;             /* the value that comes is the Server field's */
+	bool head;                  /* it answers HEAD: no body whatever the header says */
+	bool started;               /* a byte of it has come */
 	bool complete;
 };
 

@@ -10,11 +10,11 @@
 
 /* Why a request failed. */
 enum failure {
-	FAILURE_CONNECT,	/* no connection; such a request is tried again, and is not complete */
-	FAILURE_RECEIVE,	/* the connection broke, or closed before the header was complete */
-	FAILURE_LENGTH,		/* the body was cut short, or differs in length from the first one */
-	FAILURE_EXCEPTION,	/* the response was not HTTP/1, or more than one */
-	FAILURE_TIMEOUT,	/* no complete response in time */
+	FAILURE_CONNECT,   /* no connection; such a request is tried again, and is not complete */
+	FAILURE_RECEIVE,   /* the connection broke, or closed before the header was complete */
+	FAILURE_LENGTH,    /* the body was cut short, or differs in length from the first one */
+	FAILURE_EXCEPTION, /* the response was not HTTP/1, or more than one */
+	FAILURE_TIMEOUT,   /* no complete response in time */
 	FAILURE_CLASSES,
 	FAILURE_NONE = FAILURE_CLASSES,
 };
@@ -24,25 +24,25 @@ const char *failure_name(enum failure failure);
 
 /* The instants of one request, CLOCK_MONOTONIC. */
 struct timing {
-	uint64_t start_ns;	/* before connect, or before the send on a connection that was open */
-	uint64_t connected_ns;	/* before the first send */
-	uint64_t sent_ns;	/* before the send that took the last bytes */
-	uint64_t first_ns;	/* after the first receive of the response */
-	uint64_t end_ns;	/* after its last receive, or when it failed */
+	uint64_t start_ns;     /* before connect, or before the send on a connection that was open */
+	uint64_t connected_ns; /* before the first send */
+	uint64_t sent_ns;      /* before the send that took the last bytes */
+	uint64_t first_ns;     /* after the first receive of the response */
+	uint64_t end_ns;       /* after its last receive, or when it failed */
 };
 
 struct stats {
-	uint64_t complete;	/* requests that ended, with a response or by a failure other than connect */
+	uint64_t complete; /* requests that ended, with a response or by a failure other than connect */
 	uint64_t failures[FAILURE_CLASSES];
-	uint64_t write_errors;	/* requests that the server stopped reading; those answered all the same are not failed */
+	uint64_t write_errors; /* requests that the server stopped reading; not failed where it answered */
 	uint64_t non_2xx;
-	uint64_t kept_alive;	/* requests after which the connection stayed open */
+	uint64_t kept_alive; /* requests after which the connection stayed open */
 	uint64_t bytes_received, bytes_body, bytes_sent;
-	uint64_t unfinished;	/* requests under way when time was up */
-	uint64_t begin_ns;	/* before the first connect */
-	uint64_t end_ns;	/* after the last request */
+	uint64_t unfinished; /* requests under way when time was up */
+	uint64_t begin_ns;   /* before the first connect */
+	uint64_t end_ns;     /* after the last request */
 	struct histogram connect, processing, waiting, total;
-	char server[RESPONSE_SERVER_MAX];	/* Server field of the first response */
+	char server[RESPONSE_SERVER_MAX]; /* Server field of the first response */
 };
 
 /* stats_init makes STATS empty.  Returns 0 or -ENOMEM.  stats_deinit frees what it holds (also after a failed init). */

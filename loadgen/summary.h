@@ -19,17 +19,20 @@ struct summary {
 	uint64_t write_errors, non_2xx, kept_alive, unfinished;
 	uint64_t bytes_received, bytes_body, bytes_sent;
 	uint64_t duration_ns, client_cpu_ns;
-	int64_t document_len;	/* -1: no good response came */
+	int64_t document_len; /* -1: no good response came */
 	double rps;
-	double time_per_request_ms;	/* ab's "mean": concurrency * duration / complete */
-	double time_per_request_all_ms;	/* ab's "mean, across all concurrent requests": duration / complete */
+	double time_per_request_ms;     /* ab's "mean": concurrency * duration / complete */
+	double time_per_request_all_ms; /* ab's "mean, across all concurrent requests": duration / complete */
 	struct distribution connect, processing, waiting, total;
-	uint64_t percentiles[101];	/* of the total time, nanoseconds; [0] is the minimum, [100] the maximum */
+	uint64_t percentiles[101]; /* of the total time, nanoseconds; [0] is the minimum, [100] the maximum */
 	char server[RESPONSE_SERVER_MAX];
 };
 
 /* The percentiles that ab prints. */
-#define SUMMARY_PERCENTS {50, 66, 75, 80, 90, 95, 98, 99}
+#define SUMMARY_PERCENTS \
+	{ \
+		50, 66, 75, 80, 90, 95, 98, 99 \
+	}
 
 /* summary_make takes the figures out of RESULT, which may be freed then. */
 void summary_make(struct summary *summary, const struct cell *cell, const struct result *result);

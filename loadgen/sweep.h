@@ -11,7 +11,7 @@
 #include "loadgen/config.h"
 #include "loadgen/summary.h"
 
-#define SWEEP_TARGETS_MAX 26	/* named A to Z in the table */
+#define SWEEP_TARGETS_MAX 26 /* named A to Z in the table */
 
 /* A target with one sleep: what is sent. */
 struct variant {
@@ -22,21 +22,21 @@ struct variant {
 struct row {
 	struct cell cell;
 	struct summary summary;
-	bool measured;	/* the cell has run, and its figures count */
+	bool measured; /* the cell has run, and its figures count */
 };
 
 struct sweep {
 	const struct config *config;
 	struct target targets[SWEEP_TARGETS_MAX];
-	bool down[SWEEP_TARGETS_MAX];	/* could not be reached: its further cells are left out */
+	bool down[SWEEP_TARGETS_MAX]; /* could not be reached: its further cells are left out */
 	size_t targets_len;
-	struct variant *variants;	/* targets_len for each sleep */
+	struct variant *variants; /* targets_len for each sleep */
 	size_t variants_len;
-	struct row *rows;	/* by sleep, then concurrency, then target: what is compared stands together */
+	struct row *rows; /* by sleep, then concurrency, then target: what is compared stands together */
 	size_t rows_len;
-	uint64_t started_ns;	/* CLOCK_REALTIME */
-	struct result result;	/* of the last cell, for -g */
-	bool failed;		/* a request failed, or a cell could not be measured */
+	uint64_t started_ns;  /* CLOCK_REALTIME */
+	struct result result; /* of the last cell, for -g */
+	bool failed;          /* a request failed, or a cell could not be measured */
 	bool interrupted;
 };
 

@@ -72,14 +72,14 @@ split_authority(struct parts *parts, const char *authority, size_t len, char *er
 		parts->host = authority;
 		parts->host_len = colon != NULL ? (size_t)(colon - authority) : len;
 	}
+	if (!parts->brackets && colon != NULL && memchr(colon + 1, ':', len - (size_t)(colon + 1 - authority)) != NULL)
+		return refuse(error, error_size, "an IPv6 address needs brackets, as in http://[::1]:8088/");
 	if (parts->host_len == 0)
 		return refuse(error, error_size, "the URL has no host; use one like http://127.0.0.1:8088/");
-	if (colon == NULL)
-		return 0;
-	parts->port = colon + 1;
-	parts->port_len = len - (size_t)(parts->port - authority);
-	if (memchr(parts->port, ':', parts->port_len) != NULL)
-		return refuse(error, error_size, "an IPv6 address needs brackets, as in http://[::1]:8088/");
+	if (colon != NULL) {
+		parts->port = colon + 1;
+		parts->port_len = len - (size_t)(parts->port - authority);
+	}
 	return 0;
 }
 

@@ -9,12 +9,12 @@
 #include "common/compiler.h"
 
 struct target {
-	char *url;	/* as it is shown: scheme and path filled in, without a fragment */
-	char *host;	/* without brackets */
-	char *field;	/* the Host field: brackets around IPv6, the port unless it is 80 */
-	char *path;	/* path and query, starts with "/" */
+	char *url;   /* as it is shown: scheme and path filled in, without a fragment */
+	char *host;  /* without brackets */
+	char *field; /* the Host field: brackets around IPv6, the port unless it is 80 */
+	char *path;  /* path and query, starts with "/" */
 	uint16_t port;
-	struct addrinfo *addresses;	/* after target_resolve */
+	struct addrinfo *addresses; /* after target_resolve */
 };
 
 /*

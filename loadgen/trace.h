@@ -10,7 +10,7 @@
 #include "loadgen/request.h"
 #include "loadgen/response.h"
 
-#define TRACE_HEAD_MAX 8192	/* of a header; the rest is not shown */
+#define TRACE_HEAD_MAX 8192 /* of a header; the rest is not shown */
 
 /* Levels of -v. */
 #define TRACE_HEADERS 2

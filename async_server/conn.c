@@ -216,6 +216,7 @@ take(struct conn *conn, const char *data, size_t len)
 		}
 		event = http_request_read(&conn->exchange->request, data + done, len - done, &taken);
 		done += taken;
+		conn->more = done < len;
 		if (event == HTTP_MORE)
 			break;
 		handler_event(conn, event);

@@ -45,6 +45,7 @@ struct conn {
 	uint8_t events;			/* what `poll` watches */
 	uint8_t holds;			/* who still uses this memory: libuv, a pool thread */
 	bool served;			/* has had a request answered */
+	bool more;			/* bytes have come behind the present request */
 	bool new_request;		/* entered CONN_HEADER, and the time limit is not set yet */
 	bool linger;			/* the peer may still be sending when the last answer has left */
 	bool in_pool;			/* its sleep is on a thread of the pool */

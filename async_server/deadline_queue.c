@@ -95,14 +95,17 @@ first_slot(struct deadline_queue *queue, struct deadline ***list)
 	return DEADLINE_NONE;
 }
 
-/* advance moves the present to TICK: what is due goes to `expired`, the rest of each slot passed to a lower level. */
+/*
+ * advance moves the present to TICK, or only as far as the first slot with
+ * something due: that goes to `expired`, the rest of the slot to lower levels.
+ */
 static void
 advance(struct deadline_queue *queue, uint64_t tick)
 {
 	struct deadline **slot, *list, *next;
 	uint64_t start;
 
-	while ((start = first_slot(queue, &slot)) <= tick) {
+	while (queue->expired == NULL && (start = first_slot(queue, &slot)) <= tick) {
 		list = *slot;
 		*slot = NULL;
 		queue->tick = start;
@@ -111,7 +114,7 @@ advance(struct deadline_queue *queue, uint64_t tick)
 			insert(queue, list);
 		}
 	}
-	if (tick > queue->tick)
+	if (queue->expired == NULL && tick > queue->tick)
 		queue->tick = tick;
 }
 
@@ -120,15 +123,16 @@ deadline_queue_pop(struct deadline_queue *queue, uint64_t now_ns)
 {
 	struct deadline *deadline;
 
-	if (queue->expired == NULL)
+	for (;;) {
 		advance(queue, now_ns / TICK_NS);
-	while ((deadline = queue->expired) != NULL) {
+		deadline = queue->expired;
+		if (deadline == NULL)
+			return NULL;
 		deadline_remove(deadline);
 		if (tick_of(deadline->due_ns) <= queue->tick)
 			return deadline;
 		insert(queue, deadline); /* moved later while it stood here */
 	}
-	return NULL;
 }
 
 uint64_t

@@ -60,7 +60,7 @@ deadline_is_queued(const struct deadline *deadline)
 	return deadline->link != NULL;
 }
 
-/* deadline_queue_pop takes out one deadline whose time has come at NOW_NS; NULL when there is none. */
+/* deadline_queue_pop takes out one deadline whose time has come at NOW_NS, earlier ticks first; NULL: there is none. */
 struct deadline *deadline_queue_pop(struct deadline_queue *queue, uint64_t now_ns);
 
 /* deadline_queue_next returns when to call deadline_queue_pop next (1 for at once), or DEADLINE_NONE. */

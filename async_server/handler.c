@@ -16,6 +16,14 @@ append(struct server *server, const char *bytes, size_t len)
 	server->out_len += len;
 }
 
+/* is_last: once the server is asked to stop, a connection ends with the last request whose bytes have arrived. */
+static bool
+is_last(const struct conn *conn)
+{
+	return atomic_load_explicit(&conn->server->stop_asked, memory_order_relaxed) && !conn->more &&
+	       conn->events != 0;
+}
+
 /* append_head begins the answer, with a body of LENGTH bytes. */
 static void
 append_head(struct conn *conn, int64_t length)
@@ -34,8 +42,8 @@ append_head(struct conn *conn, int64_t length)
 	if (response.content_type == NULL && exchange->content_type[0] != '\0')
 		response.content_type = exchange->content_type;
 	exchange->chunked = length == HTTP_LENGTH_UNKNOWN && response.minor == 1;
-	exchange->keep_alive = exchange->planned && exchange->request.keep_alive && !plan->close && !server->stopping &&
-			       (length != HTTP_LENGTH_UNKNOWN || exchange->chunked);
+	exchange->keep_alive = exchange->planned && exchange->request.keep_alive && !plan->close &&
+			       (length != HTTP_LENGTH_UNKNOWN || exchange->chunked) && !is_last(conn);
 	exchange->head_sent = true;
 	response.keep_alive = exchange->keep_alive;
 	server->out_len +=

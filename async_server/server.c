@@ -89,6 +89,8 @@ on_check(uv_check_t *check)
 	access_log_flush(server->access_log);
 	/* Blocking handlers were seen to by themselves; this finds what should not be there: a slow disk, a bug. */
 	server_note_slow(server, "one round of the loop", clock_now_ns() - server_now_ns(server));
+	if (server->stopping)
+		acceptor_finish(&server->acceptor); /* those who still wait, as connections closed and made room */
 	if (server->stopping && server->connections == 0 && server->acceptor.fd < 0)
 		end(server);
 	else
@@ -191,6 +193,7 @@ server_run(struct server *server)
 void
 server_stop(struct server *server)
 {
+	atomic_store(&server->stop_asked, true);
 	uv_async_send(&server->stop);
 }
 

@@ -48,7 +48,8 @@ struct server {
 	size_t jobs;			/* sleeps on pool threads */
 	int timer_fd;
 	bool timer_fired;		/* and has not been set again */
-	bool stopping;			/* finishing what is in flight; answers say Connection: close */
+	_Atomic bool stop_asked;	/* by server_stop: answers say Connection: close from now on */
+	bool stopping;			/* on_stop has seen to it: finishing what is in flight */
 	bool ended;			/* the loop's own handles are closed */
 	_Atomic uint64_t lag_ns;	/* how late the latest deadlines were handed out; read by the admin thread */
 	_Atomic uint64_t lag_max_ns;

@@ -3,6 +3,7 @@
 import concurrent.futures
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -654,11 +655,7 @@ def dechunk(body):
 
 
 def can_read(peer):
-    try:
-        peer.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        return True
-    except BlockingIOError:
-        return False
+    return bool(select.select([peer], [], [], 0)[0])
 
 
 def peak_rss(server):

@@ -221,12 +221,12 @@ add_beside_workers(
 	if (!last_shared(blocked, workers, &b, &w))
 		return;
 	more = blocked->rps[b] / workers->rps[w] - 1;
-	text_add(text, " %s with %lld worker%s answers ", series->server->label, (long long)series->origin->workers,
+	text_add(text, " %s with %lld worker%s answers ", series->label, (long long)series->origin->workers,
 	    series->origin->workers == 1 ? "" : "s");
 	add_rps(text, workers->rps[w]);
 	if (fabs(more) <= SAME)
-		text_add(text, ", which is the same within %.1f%%: a blocked event loop is one blocking worker.",
-		    100 * fabs(more));
+		text_add(text, ", the same within %.1f%%: a blocked event loop is one blocking worker.",
+		    ceil(1000 * fabs(more)) / 10);
 	else
 		text_add(text, ": the blocked loop answers %.0f%% %s.", 100 * fabs(more), more > 0 ? "more" : "fewer");
 }
@@ -276,7 +276,7 @@ static void
 answer_series(
     struct answers *answers, const struct plan *plan, const struct series *series, unsigned question, size_t nth)
 {
-	const char *label = series->server->label;
+	const char *label = series->label;
 	struct points points;
 	struct text text = {0};
 
@@ -294,7 +294,7 @@ answer_series(
 	add_answer(answers,
 	    question == QUESTION_CONCURRENCY ? memory_print("How does %s behave as concurrency grows?", label)
 	    : question == QUESTION_WAIT      ? memory_print("How does %s behave as the I/O wait grows?", label)
-					: memory_print("What does a blocking call do to the event loop of %s?", label),
+					: memory_print("What does a blocking call do to the event loop (%s)?", label),
 	    &text);
 }
 

@@ -32,7 +32,7 @@ add_line(struct text *text, const struct record *record, const struct series *se
 	text_add(text, ",");
 	text_add_csv(text, series->experiment->name);
 	text_add(text, ",");
-	text_add_csv(text, series->server->label);
+	text_add_csv(text, series->label);
 	add_number(text, cell->sleep_s);
 	text_add(text, ",%d,%lld,%s", cell->concurrency, (long long)cell->requests, result_state_names[result->state]);
 	add_count(text, result->complete);

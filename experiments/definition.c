@@ -89,7 +89,6 @@ open_section(struct parser *parser, const char *head, size_t len)
 	}
 	experiment->servers[experiment->server_count] = (struct server){
 	    .name = memory_copy(name + 7),
-	    .label = memory_copy(name + 7),
 	    .ready_status = 200,
 	    .deadline_ns = READY_DEADLINE_S * NS_PER_SEC,
 	    .line = parser->line,
@@ -209,9 +208,10 @@ check_server(struct parser *parser, const struct server *server)
 	const struct experiment *experiment = parser->experiment;
 
 	if (server->from != NULL) {
-		if (server->command != NULL || server->url != NULL)
-			fail(parser, server->line, "[server %s] has from, and so takes no command and no url",
-			    server->name);
+		if (server->command != NULL || server->url != NULL || server->options != NULL ||
+		    server->requires != NULL || server->port != 0 || server->ideal != IDEAL_NONE)
+			fail(parser, server->line,
+			    "[server %s] has from: beside it only label, style and plot mean something", server->name);
 		return;
 	}
 	if (server->command == NULL)
@@ -313,6 +313,9 @@ definition_parse(struct experiment *experiment, const char *path, const char *so
 	text_deinit(&parser.value);
 	if (experiment->task == NULL)
 		experiment->task = memory_copy("");
+	for (size_t i = 0; i < experiment->server_count; i++)
+		if (experiment->servers[i].label == NULL && experiment->servers[i].from == NULL)
+			experiment->servers[i].label = memory_copy(experiment->servers[i].name);
 	if (parser.failed) {
 		definition_deinit(experiment);
 		return -EINVAL;

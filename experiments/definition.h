@@ -39,7 +39,7 @@ enum {
 /* One [server NAME] section. Strings are NULL where the file has no such key, unless said otherwise. */
 struct server {
 	char *name;		/* never NULL */
-	char *label;		/* never NULL; the name when the file has none */
+	char *label;		/* the name when the file has none; NULL only with `from`: that one's */
 	char *command;		/* with placeholders (command.h); NULL exactly when `from` is set */
 	char *url;		/* with placeholders; NULL exactly when `from` is set */
 	char *options;		/* further options for loadgen, with placeholders */

@@ -121,6 +121,7 @@ add_series(struct plan *plan, const struct experiment *experiment, size_t sectio
 	series->style = (int)(server->style != 0   ? server->style
 			      : origin->style != 0 ? origin->style
 						   : (int64_t)section + 1);
+	series->label = server->label != NULL ? server->label : origin->label;
 	for (size_t i = 0; i < experiment->value_count; i++)
 		series->cells[i] =
 		    add_cell(plan, (struct cell){

@@ -24,7 +24,8 @@ struct cell {
 /* The cells of one [server] section of an experiment, one a value. */
 struct series {
 	const struct experiment *experiment;	/* that shows it */
-	const struct server *server;		/* its section there: name and label */
+	const struct server *server;		/* its section there */
+	const char *label;			/* of that section, else of the origin */
 	const struct server *origin;		/* the section with the command: the same, or the one behind `from` */
 	size_t cells[VALUES_MAX];		/* indexes into the plan's cells, one for each value of the experiment */
 	int style;				/* 1 to SERVERS_MAX */

@@ -43,21 +43,6 @@ plot_title(unsigned plot)
 	return plot == PLOT_TIME ? "time per request" : "requests per second";
 }
 
-bool
-plot_is_there(const struct plan *plan, const struct experiment *experiment)
-{
-	struct points points;
-
-	for (size_t i = 0; i < plan->series_count; i++) {
-		if (plan->series[i].experiment != experiment || plan->series[i].server->hidden)
-			continue;
-		points_of(&points, plan, &plan->series[i]);
-		if (points.count > 0)
-			return true;
-	}
-	return false;
-}
-
 /* add_quoted adds STRING as gnuplot's literal one. */
 static void
 add_quoted(struct text *script, const char *string)
@@ -108,7 +93,7 @@ is_drawn(const struct lines *lines, const struct line *line)
 }
 
 static void
-add_ideal(struct lines *lines, const struct points *points, const double *y, const char *color, bool *named)
+add_ideal(struct lines *lines, const struct points *points, const double *y, bool *named)
 {
 	struct line *line = add_line(lines, points->x, y, points->count);
 
@@ -118,7 +103,7 @@ add_ideal(struct lines *lines, const struct points *points, const double *y, con
 		lines->count--;
 		return;
 	}
-	snprintf(line->look, sizeof(line->look), "lines dt (6,5) lw 1 lc rgb '%s'", color);
+	snprintf(line->look, sizeof(line->look), "lines dt (10,7) lw 1 lc rgb 'black'");
 	if (!*named)
 		snprintf(line->title, sizeof(line->title), "ideal (only the sleep takes time)");
 	*named = true;
@@ -132,46 +117,63 @@ static void
 add_server(struct lines *lines, const struct points *points, const struct series *series, unsigned plot, size_t place)
 {
 	const struct style *style = &styles[series->style - 1];
-	double width = place < 3 ? 4.5 - (double)place : 1.5, size = place < 4 ? 1.5 - 0.25 * (double)place : 0.6;
+	double width = place < 3 ? 4.5 - (double)place : 2, size = place < 3 ? 1.6 - 0.25 * (double)place : 0.95;
 	struct line *line = add_line(lines, points->x, plot == PLOT_RPS ? points->rps : points->time_ms, points->count);
 
-	snprintf(line->title, sizeof(line->title), "%.80s%s", series->server->label, plot == PLOT_RPS ? "" : ": mean");
+	snprintf(line->title, sizeof(line->title), "%.80s%s", series->label, plot == PLOT_RPS ? "" : ": mean");
 	snprintf(line->look, sizeof(line->look), "linespoints lw %.1f pt %d ps %.2f lc rgb '%s'", width, style->filled,
 	    size, style->color);
 	if (plot == PLOT_RPS)
 		return;
 	line = add_line(lines, points->x, points->time_all_ms, points->count);
-	snprintf(line->title, sizeof(line->title), "%.60s: mean across all concurrent requests", series->server->label);
+	snprintf(line->title, sizeof(line->title), "%.60s: across all concurrent", series->label);
 	snprintf(line->look, sizeof(line->look), "linespoints lw %.1f pt %d ps %.2f lc rgb '%s'", fmax(1, width / 2),
 	    style->open, size, style->color);
 }
 
+/* is_in tells whether the series has points to draw in EXPERIMENT's plots, and fills them in. */
+static bool
+is_in(const struct plan *plan, const struct series *series, const struct experiment *experiment, struct points *points)
+{
+	if (series->experiment != experiment || series->server->hidden)
+		return false;
+	points_of(points, plan, series);
+	return points->count > 0;
+}
+
+bool
+plot_is_there(const struct plan *plan, const struct experiment *experiment)
+{
+	struct points points;
+
+	for (size_t i = 0; i < plan->series_count; i++)
+		if (is_in(plan, &plan->series[i], experiment, &points))
+			return true;
+	return false;
+}
+
+/* collect_lines: the measured lines first, then the ideals, which are thin and stay visible on top of them. */
 static void
 collect_lines(struct lines *lines, const struct plan *plan, const struct experiment *experiment, unsigned plot)
 {
+	struct points points;
 	bool named = false;
 	size_t place = 0;
 
 	lines->count = 0;
+	for (size_t i = 0; i < plan->series_count; i++)
+		if (is_in(plan, &plan->series[i], experiment, &points))
+			add_server(lines, &points, &plan->series[i], plot, place++);
 	for (size_t i = 0; i < plan->series_count; i++) {
-		const struct series *series = &plan->series[i];
-		struct points points;
 		double all[VALUES_MAX];
 
-		if (series->experiment != experiment || series->server->hidden)
+		if (!is_in(plan, &plan->series[i], experiment, &points))
 			continue;
-		points_of(&points, plan, series);
-		if (points.count == 0)
-			continue;
-		add_server(lines, &points, series, plot, place++);
-		if (plot == PLOT_RPS) {
-			add_ideal(lines, &points, points.ideal_rps, styles[series->style - 1].color, &named);
-			continue;
-		}
 		for (size_t p = 0; p < points.count; p++)
 			all[p] = 1000 / points.ideal_rps[p];
-		add_ideal(lines, &points, points.ideal_time_ms, styles[series->style - 1].color, &named);
-		add_ideal(lines, &points, all, styles[series->style - 1].color, &named);
+		add_ideal(lines, &points, plot == PLOT_RPS ? points.ideal_rps : points.ideal_time_ms, &named);
+		if (plot == PLOT_TIME)
+			add_ideal(lines, &points, all, &named);
 	}
 }
 
@@ -181,13 +183,13 @@ add_axes(struct text *script, const struct experiment *experiment, unsigned plot
 {
 	const double *values = experiment->values;
 	double low = values[0], high = values[experiment->value_count - 1];
-	double margin = high > low ? 0.05 * (high - low) : 0.5 * high + 0.5, top = 0;
+	double margin = high > low ? 0.05 * (high - low) : 0.5 * high + 0.5, top = 0, bottom = (double)INFINITY;
 	bool logarithmic = experiment->log_plots & plot;
 	char *title = memory_print("%s: %s", experiment->title, plot_title(plot));
 
 	for (size_t i = 0; i < lines->count; i++)
 		for (size_t p = 0; p < lines->at[i].count; p++)
-			top = fmax(top, lines->at[i].y[p]);
+			top = fmax(top, lines->at[i].y[p]), bottom = fmin(bottom, lines->at[i].y[p]);
 	text_add(script, "reset\nset title ");
 	add_quoted(script, title);
 	free(title);
@@ -200,21 +202,25 @@ add_axes(struct text *script, const struct experiment *experiment, unsigned plot
 	for (size_t i = 0; i < experiment->value_count; i++)
 		text_add(script, "%s'%g' %.10g", i > 0 ? ", " : "", values[i], values[i]);
 	text_add(script, ")\n");
-	if (logarithmic)
-		text_add(script, "set logscale y\nset format y '%%g'\nset yrange [*:*]\n");
+	if (logarithmic && bottom > 0 && !isinf(bottom))
+		text_add(
+		    script, "set logscale y\nset format y '%%g'\nset yrange [%.10g:%.10g]\n", bottom / 1.5, top * 1.5);
 	else
 		text_add(script, "set yrange [0:%.10g]\n", top > 0 ? 1.08 * top : 1);
-	/* Below the plot: there no legend can hide a point. */
-	text_add(script, "set key below center horizontal Left reverse maxcols %d samplen 3 spacing 1.15\n",
-	    plot == PLOT_TIME ? 2 : 3);
 }
 
 /* add_picture draws LINES with the terminal that was set. */
 static void
-add_picture(struct text *script, const struct lines *lines, const char *folder, const char *name, const char *suffix)
+add_picture(struct text *script, const struct lines *lines, const char *folder, const char *name, const char *suffix,
+    int key_points)
 {
 	char *file = memory_print("%s/%s.%s", folder, name, suffix);
 
+	/* Below the plot: there no legend can hide a point. gnuplot takes its words for wider than they are. */
+	text_add(script,
+	    "set key below center Left reverse maxcols 2 samplen 2 spacing 1.1 height 0.5 width -8 font '" FONT
+	    ",%d'\n",
+	    key_points);
 	text_add(script, "set output ");
 	add_quoted(script, file);
 	text_add(script, "\nplot ");
@@ -245,10 +251,10 @@ add_plot(struct text *script, const struct record *record, const struct experime
 	text_add(script,
 	    "set terminal svg size 900,600 dynamic font '" FONT ",15' noenhanced background rgb 'white' name '%s'\n",
 	    name);
-	add_picture(script, lines, folder, name, "svg");
+	add_picture(script, lines, folder, name, "svg", 13);
 	text_add(script, "set terminal pngcairo size 1800,1200 font '" FONT ",26' linewidth 2 pointscale 2 noenhanced"
 			 " background rgb 'white'\n");
-	add_picture(script, lines, folder, name, "png");
+	add_picture(script, lines, folder, name, "png", 23);
 	free(lines);
 }
 

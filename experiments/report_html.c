@@ -28,7 +28,7 @@ add_table(struct text *page, const struct plan *plan, const struct series *serie
 	const struct experiment *experiment = series->experiment;
 
 	text_add(page, "<div class=\"scroll\"><table>\n<caption>");
-	text_add_html(page, series->server->label);
+	text_add_html(page, series->label);
 	text_add(page, "</caption>\n<thead><tr><th>%s</th><th>%s</th><th>%s</th><th>%s</th></tr></thead>\n<tbody>\n",
 	    table_first_head(experiment), table_heads[0], table_heads[1], table_heads[2]);
 	for (size_t i = 0; i < experiment->value_count; i++) {

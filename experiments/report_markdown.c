@@ -17,7 +17,7 @@ add_table(struct text *text, const struct plan *plan, const struct series *serie
 	const struct experiment *experiment = series->experiment;
 
 	text_add(text, "### ");
-	text_add_markdown(text, series->server->label);
+	text_add_markdown(text, series->label);
 	text_add(text, "\n\n%s | %s | %s | %s\n---: | ---: | ---: | ---:\n", table_first_head(experiment),
 	    table_heads[0], table_heads[1], table_heads[2]);
 	for (size_t i = 0; i < experiment->value_count; i++) {

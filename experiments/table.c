@@ -75,10 +75,10 @@ table_add(struct text *text, const struct plan *plan, const struct series *serie
 {
 	const struct experiment *experiment = series->experiment;
 
-	text_add(text, "%s (", series->server->label);
+	text_add(text, "%s (", series->label);
 	table_add_fixed(text, experiment);
 	text_add(text, ")\n\n");
-	text_add(text, "%11s %18s %26s %19s\n", "", "Time per request,", "Time per request, ms", "");
+	text_add(text, "%11s %18s %26s\n", "", "Time per request,", "Time per request, ms");
 	text_add(text, "%11s %18s %26s %19s\n", "", "ms (mean)", "(mean, across all", "Requests");
 	text_add(text, "%11s %18s %26s %19s\n", table_first_head(experiment), "", "concurrent requests)", "per second");
 	text_add(text, "----------- ------------------ -------------------------- -------------------\n");

@@ -33,8 +33,9 @@ MUST_CHECK ssize_t http_guard_blank(
  * http_guard_head reads HEAD[0..LEN), the header section from its first byte
  * to the last that has come.  Returns the length of the section once it is
  * complete, 0 while it is not, or -1 when it has refused the request.  It
- * never looks past LEN.  What it decides depends on the bytes alone, and not on how many calls they came in:
- * each call goes on from the line that was not complete.
+ * never looks past LEN.  What it decides depends on the bytes alone, and not on how many calls they came in.
+ * A call goes on with the line that was not complete and reads that one again, so a limit on a line is a limit on the
+ * work for one more byte of it.
  *
  * It sets `minor`, `target`, `referer`, `user_agent`, `content_type` (spans
  * into HEAD), `content_length` and `expect`, and refuses

@@ -1,6 +1,7 @@
 /* Bytes of a connection -> one request at a time: limits, strictness, framing (RFC 9110, RFC 9112). */
 #include "common/http_request.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,6 +125,7 @@ http_request_init(struct http_request *request, const struct http_limits *limits
 {
 	struct http_request_parser *parser = calloc(1, sizeof(*parser));
 
+	assert(limits->header_size <= 1u << 30);
 	*request = (struct http_request){.parser = parser};
 	if (parser == NULL)
 		return -ENOMEM;

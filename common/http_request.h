@@ -54,7 +54,7 @@ struct http_request {
 	bool get;           /* the method is GET */
 	bool keep_alive;    /* the client allows another request on this connection (version and Connection field) */
 	int minor;          /* HTTP/1.minor: 0 or 1 */
-	enum http_expect expect;
+	enum http_expect expect;  /* HTTP_EXPECT_CONTINUE only with a body to wait for, on HTTP/1.1 */
 	int64_t content_length;   /* of the body; 0 without one; HTTP_LENGTH_CHUNKED: told as it comes */
 	struct http_span target;  /* origin form: path and query, as sent */
 	struct http_span referer; /* for the access log */
@@ -82,14 +82,17 @@ void http_request_deinit(struct http_request *request);
  * However a request is cut into calls, the events, the fields and the joined
  * body are the same.  At HTTP_MORE the request has copied what it still needs, so DATA may be
  * reused.  After HTTP_COMPLETE call http_request_reset before the next request.
- * Empty lines before a request line are skipped (RFC 9112, 2.2), two at most.
+ * Empty lines before a request line are skipped (RFC 9112, 2.2), two at most, and do not start a request.
+ * No upgrade is offered: a request that asks for one is a request like any other (RFC 9110, 7.8).
+ * What is refused stands in http_guard.h and http_chunked.h.
  */
 MUST_CHECK enum http_event http_request_read(struct http_request *request, const char *data, size_t len, size_t *taken);
 
 /*
  * http_request_keep copies the spans into the request's own store, so that
  * they stay valid until http_request_reset while the caller reuses DATA.
- * Returns 0 or -ENOMEM (the spans are then empty).
+ * Returns 0 or -ENOMEM (the spans are then empty).  Where the header section came in parts, or the body did, they
+ * are in the store already and nothing is copied.
  */
 MUST_CHECK int http_request_keep(struct http_request *request);
 

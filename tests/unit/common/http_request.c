@@ -1,9 +1,11 @@
 /* Unit tests of common/http_request: events and fields in order, pipelining, how long spans live, memory. */
 #include "common/http_request.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 
+#include "tests/fuzz/http_request.c"
 #include "tests/unit/common/http_cuts.h"
 
 #define GET "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -350,6 +352,35 @@ test_without_memory_keep_empties_the_spans_and_a_body_in_parts_is_503(void **sta
 	assert_int_equal(request->status, 503);
 }
 
+/* What the fuzzer found worth keeping is tried on every build; a difference aborts and names the promise. */
+static void
+test_the_corpus_of_the_fuzzer_holds_no_surprise(void **state)
+{
+	static const char folder[] = "tests/fuzz/corpus/http_request";
+	static uint8_t data[1 << 16];
+	struct dirent *entry;
+	DIR *files = opendir(folder);
+	int count = 0;
+
+	(void)state;
+	assert_non_null(files);
+	while ((entry = readdir(files)) != NULL) {
+		char path[512];
+		FILE *file;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+		file = fopen(path, "rb");
+		assert_non_null(file);
+		LLVMFuzzerTestOneInput(data, fread(data, 1, sizeof(data), file));
+		fclose(file);
+		count++;
+	}
+	closedir(files);
+	assert_true(count > 10);
+}
+
 int
 main(void)
 {
@@ -370,6 +401,7 @@ main(void)
 	    test(without_memory_a_header_in_parts_is_503_and_the_next_connection_is_served),
 	    test(without_memory_a_header_that_grows_is_503),
 	    test(without_memory_keep_empties_the_spans_and_a_body_in_parts_is_503),
+	    test(the_corpus_of_the_fuzzer_holds_no_surprise),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

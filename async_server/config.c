@@ -69,8 +69,8 @@ static const struct options_program program = {
 	"An HTTP server of one process and one event loop. GET / and GET /NAME answer \"Hello, Anonymous\" after "
 	"a sleep; /echo sends back the body it gets.",
     .rows = rows,
-    .footer = "Signals: INT and TERM finish the requests in flight and end; a second one ends at\n"
-	      "once.  USR1 switches blocking sleeps on and off.\n"
+    .footer = "Signals: INT and TERM finish the requests in flight and end; a second one ends\n"
+	      "at once.  USR1 switches blocking sleeps on and off.\n"
 	      "One request can choose for itself: /?sleep=0.2&mode=blocking\n",
 };
 

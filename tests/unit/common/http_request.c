@@ -10,11 +10,13 @@
 
 #define GET "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
-/* The linker puts these in front of malloc and calloc (the Makefile's --wrap). */
+/* The linker puts these in front of malloc, calloc and llhttp_execute (the Makefile's --wrap). */
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
+unsigned __real_llhttp_execute(void *llhttp, const char *data, size_t len);
+unsigned __wrap_llhttp_execute(void *llhttp, const char *data, size_t len);
 
 static bool memory_is_out;
 static size_t allocations;
@@ -37,6 +39,22 @@ __wrap_calloc(size_t count, size_t size)
 	return memory_is_out ? NULL : __real_calloc(count, size);
 }
 
+/* Where llhttp is to see another byte than the guard does; 0: nowhere. */
+static char seen_by_guard, seen_by_llhttp;
+
+unsigned
+__wrap_llhttp_execute(void *llhttp, const char *data, size_t len)
+{
+	char other[512];
+
+	if (seen_by_guard == 0)
+		return __real_llhttp_execute(llhttp, data, len);
+	assert_in_range(len, 0, sizeof(other));
+	for (size_t i = 0; i < len; i++)
+		other[i] = data[i] == seen_by_guard ? seen_by_llhttp : data[i];
+	return __real_llhttp_execute(llhttp, other, len);
+}
+
 /* A connection for each test. */
 static int
 set_up(void **state)
@@ -51,6 +69,7 @@ static int
 tear_down(void **state)
 {
 	memory_is_out = false;
+	seen_by_guard = 0;
 	http_request_deinit(*state);
 	return 0;
 }
@@ -352,6 +371,48 @@ test_without_memory_keep_empties_the_spans_and_a_body_in_parts_is_503(void **sta
 	assert_int_equal(request->status, 503);
 }
 
+static void
+test_where_llhttp_reads_something_else_the_request_is_400(void **state)
+{
+#define LENGTH "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+#define CHUNKED "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+	static const struct {
+		const char *text;
+		char guard, llhttp;
+	} cases[] = {
+	    {LENGTH, '3', '0'},    /* no body */
+	    {LENGTH, '3', '2'},    /* a shorter body, and a request behind it */
+	    {LENGTH, '3', '4'},    /* a longer body */
+	    {LENGTH, 'L', 'M'},    /* no length at all */
+	    {LENGTH, ':', ' '},    /* no field */
+	    {CHUNKED, '3', '2'},   /* a shorter chunk */
+	    {CHUNKED, '3', '4'},   /* a longer one */
+	    {CHUNKED, '3', '0'},   /* the last one */
+	    {CHUNKED, '0', '1'},   /* not the last one */
+	    {CHUNKED, 'E', 'F'},   /* no chunks at all */
+	    {CHUNKED, '\n', '\r'}, /* no end anywhere */
+	};
+
+	static const size_t cuts[] = {SIZE_MAX, 1};
+	static struct outcome outcome;
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_LEN(cases); i++) {
+		const char *text = cases[i / 2].text;
+
+		seen_by_guard = 0;
+		feed(&outcome, &usual_limits, text, strlen(text), &cuts[i % 2], 1, false);
+		assert_int_equal(outcome.status, 0);
+		seen_by_guard = cases[i / 2].guard;
+		seen_by_llhttp = cases[i / 2].llhttp;
+		feed(&outcome, &usual_limits, text, strlen(text), &cuts[i % 2], 1, false);
+		if (outcome.status != 400)
+			print_error("case %zu: %s\n", i / 2, outcome.text);
+		assert_int_equal(outcome.status, 400);
+		assert_int_equal(outcome.requests, 0);
+	}
+}
+
 /* What the fuzzer found worth keeping is tried on every build; a difference aborts and names the promise. */
 static void
 test_the_corpus_of_the_fuzzer_holds_no_surprise(void **state)
@@ -401,6 +462,7 @@ main(void)
 	    test(without_memory_a_header_in_parts_is_503_and_the_next_connection_is_served),
 	    test(without_memory_a_header_that_grows_is_503),
 	    test(without_memory_keep_empties_the_spans_and_a_body_in_parts_is_503),
+	    test(where_llhttp_reads_something_else_the_request_is_400),
 	    test(the_corpus_of_the_fuzzer_holds_no_surprise),
 	};
 

@@ -163,7 +163,7 @@ def answering(response=OK, keep=True):
             if not request:
                 return
             peer.send(response(request) if callable(response) else response)
-            if not keep or b"Connection: close" in request:
+            if not keep or b"Connection: close" in request or b" HTTP/1.0\r\n" in request and b"Keep-Alive" not in request:
                 return
 
     return script

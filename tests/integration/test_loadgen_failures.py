@@ -1,0 +1,325 @@
+"""loadgen against servers that misbehave: each failure is counted in its class, and none is dropped."""
+
+import itertools
+import re
+import socket
+import time
+
+import pytest
+
+from load import OK, ScriptedServer, answering, free_port, loadgen, loadgen_json, one_cell
+from servers import PATIENCE
+
+
+def failures(cell):
+    """The classes that are not zero."""
+    return {name: count for name, count in cell["failures"].items() if count}
+
+
+class TestConnect:
+    def test_a_refused_connection_is_one_clear_line(self):
+        port = free_port()
+        done = loadgen("-n", 10, "-c", 5, f"127.0.0.1:{port}")
+        assert done.returncode == 1
+        assert done.stderr == f"loadgen: http://127.0.0.1:{port}/: connection refused; is the server running?\n"
+        assert "Complete requests" not in done.stdout
+
+    def test_of_two_servers_the_one_that_is_up_is_measured(self):
+        down = f"http://127.0.0.1:{free_port()}/"
+        with ScriptedServer(answering()) as up:
+            done = loadgen("-n", 4, "-c", "1,2", down, up.url)
+        assert done.returncode == 1
+        assert done.stderr == f"loadgen: {down}: connection refused; is the server running?\n"
+        rows = [line.split() for line in done.stdout.splitlines()[6:] if line]
+        assert [row[:4] for row in rows] == [["B", "1", "4", "0"], ["B", "2", "4", "0"]]
+
+    def test_a_sweep_of_which_nothing_was_measured_has_no_table_and_an_empty_list(self):
+        done = loadgen("-n", 4, "-c", "1,2", f"127.0.0.1:{free_port()}")
+        assert (done.returncode, done.stdout) == (1, "")
+        result = loadgen_json("-n", 4, "-c", "1,2", f"127.0.0.1:{free_port()}", status=1)
+        assert result["cells"] == [] and result["interrupted"] is False
+
+    @pytest.mark.parametrize("threads", [1, 2])
+    def test_ten_failed_connects_in_a_row_end_the_cell(self, threads):
+        def script(peer):
+            peer.request()
+            if peer.number == 3:
+                server.stop_listening()
+            peer.send(OK)
+
+        with ScriptedServer(script) as server:
+            done = loadgen("-n", 1000, "-c", threads, "--threads", threads, server.url)
+        assert done.returncode == 1
+        assert re.search(rf"loadgen: {server.url}: test aborted after 10 failed connects in a row \(connection refused\); "
+                         rf"\d requests completed\n", done.stderr)
+        assert "Complete requests" not in done.stdout
+
+
+class TestReceive:
+    @staticmethod
+    def resetting(every):
+        def script(peer):
+            peer.request()
+            if peer.number % every == every - 1:
+                peer.reset()
+            else:
+                peer.send(OK)
+
+        return script
+
+    def test_a_reset_ends_the_run(self):
+        with ScriptedServer(self.resetting(3)) as server, ScriptedServer(answering()) as other:
+            done = loadgen("-n", 10, "-c", 1, server.url)
+            assert done.returncode == 1
+            assert done.stderr == (f"loadgen: {server.url}: connection reset by peer; run ended after 3 requests "
+                                   "(-r goes on after such errors)\n")
+            assert "Complete requests" not in done.stdout
+            done = loadgen("-n", 10, "-c", 1, server.url, other.url)
+            assert done.returncode == 1 and other.connections == 0
+
+    @pytest.mark.parametrize("threads", [1, 2])
+    def test_with_r_it_goes_on(self, threads):
+        with ScriptedServer(self.resetting(4)) as server:
+            cell = one_cell("-n", 40, "-c", 2, "--threads", threads, "-r", server.url, status=1)
+        assert (cell["complete"], cell["failed"], failures(cell)) == (40, 10, {"receive": 10})
+
+    @pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 2", OK[:OK.index(b"\r\n\r\n") + 2]], ids=["nothing", "a line", "no end"])
+    def test_a_close_before_the_end_of_the_header(self, sent):
+        def script(peer):
+            peer.request()
+            if sent:
+                peer.send(sent)
+
+        with ScriptedServer(script) as server:
+            cell = one_cell("-n", 4, "-c", 2, server.url, status=1)
+        assert (cell["complete"], cell["failed"], failures(cell)) == (4, 4, {"receive": 4})
+
+
+class TestLength:
+    @staticmethod
+    def growing():
+        sizes = itertools.count(10)
+        return answering(lambda request: b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (size := next(sizes)) + b"x" * size)
+
+    def test_bodies_of_other_length_than_the_first(self):
+        with ScriptedServer(self.growing()) as server:
+            cell = one_cell("-n", 6, "-k", server.url, status=1)
+        assert (cell["complete"], failures(cell), cell["document_length"]) == (6, {"length": 5}, 10)
+        assert cell["bytes"]["body"] == sum(range(10, 16))
+
+    def test_the_first_length_is_that_of_all_threads(self):
+        with ScriptedServer(self.growing()) as server:
+            cell = one_cell("-n", 30, "-c", 6, "-k", "--threads", 3, server.url, status=1)
+        assert (cell["complete"], failures(cell)) == (30, {"length": 29})
+
+    def test_with_l_any_length_is_right(self):
+        with ScriptedServer(self.growing()) as server:
+            assert one_cell("-n", 6, "-k", "-l", server.url)["failed"] == 0
+            assert "Document Length:        Variable\n" in loadgen("-n", 2, "-l", server.url).stdout
+
+    @pytest.mark.parametrize("answer", [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n50\r\nhello",
+    ], ids=["length", "no last chunk", "in a chunk"])
+    def test_a_body_that_was_cut_short_fails_even_with_l(self, answer):
+        def script(peer):
+            peer.request()
+            peer.send(answer)
+
+        with ScriptedServer(script) as server:
+            cell = one_cell("-n", 3, "-l", server.url, status=1)
+        assert (cell["complete"], failures(cell)) == (3, {"length": 3})
+
+
+class TestExceptions:
+    @pytest.mark.parametrize("answer", [
+        b"220 mail.example ESMTP\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello, and more",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnot hex\r\n",
+    ], ids=["not http", "too much", "two lengths", "no chunk"])
+    @pytest.mark.parametrize("keep", [[], ["-k"]], ids=["close", "keep"])
+    def test_what_is_no_response_is_an_exception(self, answer, keep):
+        with ScriptedServer(answering(answer)) as server:
+            cell = one_cell("-n", 5, "-c", 2, *keep, server.url, status=1)
+            assert server.connections == 5  # such a connection is not used again
+        assert (cell["complete"], failures(cell)) == (5, {"exceptions": 5})
+
+
+class TestTimeout:
+    @pytest.mark.parametrize("threads", [1, 2])
+    def test_a_response_that_does_not_come_is_counted_with_its_age(self, threads):
+        def script(peer):
+            peer.request()
+            if peer.number % 4 == 1:
+                time.sleep(PATIENCE)
+            peer.send(OK)
+
+        with ScriptedServer(script) as server:
+            cell = one_cell("-n", 12, "-c", 4, "-s", "1.5", "--threads", threads, server.url, status=1)
+        assert (cell["complete"], failures(cell)) == (12, {"timeout": 3})
+        assert cell["latency_ms"]["max"] >= 1500
+
+    def test_a_response_that_trickles_times_out_too(self):
+        def script(peer):
+            peer.request()
+            for byte in OK * 100:
+                peer.send(bytes([byte]))
+                time.sleep(0.05)
+
+        with ScriptedServer(script) as server:
+            cell = one_cell("-n", 1, "-s", "0.5", server.url.replace("http://", ""), status=1)
+        assert failures(cell) == {"timeout": 1}
+        assert cell["latency_ms"]["min"] >= 500
+
+    def test_handshakes_that_are_never_answered_end_the_cell(self):
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(0)  # and nobody accepts: the kernel drops the handshakes beyond the first ones
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+            done = loadgen("-n", 30, "-c", 30, "-s", "0.7", url)
+        assert done.returncode == 1
+        assert re.fullmatch(f"loadgen: {url}: test aborted after 10 failed connects in a row \\(connection timed out\\); "
+                            r"\d+ requests completed\n", done.stderr)
+
+    def test_the_report_names_them(self):
+        def script(peer):
+            peer.request()
+            time.sleep(PATIENCE)
+
+        with ScriptedServer(script) as server:
+            done = loadgen("-n", 2, "-c", 2, "-s", "0.3", server.url)
+        assert done.returncode == 1
+        assert "Failed requests:        2\n   (Connect: 0, Receive: 0, Length: 0, Exceptions: 0)\nTimed out requests:     2\n" in done.stdout
+
+
+class TestResponses:
+    """What a server may do, and what must not count as a failure."""
+
+    @pytest.mark.parametrize("answer,body", [
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Trailer: 1\r\n\r\n", 5),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK, 5),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", 0),
+        (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 10\r\n\r\n", 0),
+        (OK, 5),
+    ], ids=["chunked", "interim", "204", "304", "length"])
+    def test_a_response_split_at_every_byte(self, answer, body):
+        def script(peer):
+            while peer.request():
+                for byte in answer:
+                    peer.send(bytes([byte]))
+                    time.sleep(0.0005)  # a packet of its own
+
+        with ScriptedServer(script) as server:
+            cell = one_cell("-n", 6, "-c", 2, "-k", server.url)
+            assert server.connections == 2
+        assert (cell["complete"], cell["failed"], cell["document_length"]) == (6, 0, body)
+        assert cell["bytes"]["received"] == 6 * len(answer)
+
+    def test_a_body_that_lasts_until_the_close(self):
+        def script(peer):
+            peer.request()
+            peer.send(b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * 100000)
+
+        with ScriptedServer(script) as server:
+            cell = one_cell("-n", 6, "-c", 2, "-k", server.url)
+        assert (cell["complete"], cell["failed"], cell["document_length"], cell["keepalive_requests"]) == (6, 0, 100000, 0)
+
+    def test_large_bodies_are_counted(self):
+        size = 30 << 20
+        with ScriptedServer(answering(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)) as server:
+            cell = one_cell("-n", 6, "-c", 3, "-k", server.url)
+        assert (cell["complete"], cell["failed"], cell["bytes"]["body"]) == (6, 0, 6 * size)
+
+    def test_a_server_that_denies_keep_alive_is_connected_to_again(self):
+        with ScriptedServer(answering(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", keep=False)) as server:
+            cell = one_cell("-n", 10, "-c", 2, "-k", server.url)
+            assert server.connections == 10
+        assert (cell["complete"], cell["failed"], cell["keepalive_requests"]) == (10, 0, 0)
+
+    @pytest.mark.parametrize("how", ["close", "reset", "at once"])
+    def test_an_idle_connection_that_the_server_closed_is_replaced(self, how):
+        def script(peer):
+            for _ in range(3):  # and closes without having said so
+                if not peer.request():
+                    return
+                peer.send(OK)
+            if how != "at once" and peer.request():
+                if how == "reset":
+                    peer.reset()
+
+        with ScriptedServer(script) as server:
+            cell = one_cell("-n", 30, "-c", 2, "-k", server.url)
+            assert server.connections >= 10
+        assert (cell["complete"], cell["failed"]) == (30, 0)
+
+    def test_a_fresh_connection_that_closes_unanswered_is_a_failure(self):
+        def script(peer):
+            peer.request()
+
+        with ScriptedServer(script) as server:
+            assert one_cell("-n", 3, "-k", server.url, status=1)["failures"]["receive"] == 3
+
+    def test_an_early_answer_to_a_large_request_is_an_answer(self, tmp_path):
+        body = tmp_path / "body"
+        body.write_bytes(b"x" * (32 << 20))
+
+        def script(peer):
+            peer.socket.recv(1000)
+            peer.send(b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 4\r\n\r\nmuch")
+            peer.socket.settimeout(1)
+            try:  # read on a little, so that the answer is not lost in a reset
+                while peer.socket.recv(1 << 20):
+                    pass
+            except TimeoutError:
+                pass
+
+        with ScriptedServer(script) as server:
+            cell = one_cell("-n", 3, "-p", body, server.url)
+        assert (cell["complete"], cell["failed"], cell["non_2xx"]) == (3, 0, 3)
+
+    def test_an_answer_before_the_request_is_an_answer(self):
+        def script(peer):
+            peer.send(b"HTTP/1.1 503 Busy\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+            peer.request()
+
+        with ScriptedServer(script) as server:
+            cell = one_cell("-n", 20, "-c", 4, server.url)
+        assert (cell["complete"], cell["failed"], cell["non_2xx"]) == (20, 0, 20)
+
+    def test_non_2xx_is_counted_and_no_failure(self):
+        with ScriptedServer(answering(b"HTTP/1.1 404 Not Found\r\nContent-Length: 1\r\n\r\n.")) as server:
+            cell = one_cell("-n", 4, "-k", server.url)
+            done = loadgen("-n", 2, "-c", "1,2", server.url)
+        assert (cell["complete"], cell["failed"], cell["non_2xx"]) == (4, 0, 4)
+        assert "Non-2xx responses: 4\n" in done.stdout
+
+    def test_the_table_adds_up_what_failed(self):
+        with ScriptedServer(answering(b"nonsense\r\n\r\n")) as server:
+            done = loadgen("-n", 3, "-c", "1,3", server.url)
+        assert done.returncode == 1
+        assert done.stdout.endswith("\nFailed: exceptions 6\n")
+
+    def test_binary_in_a_header_does_not_reach_the_reports(self):
+        with ScriptedServer(answering(b"HTTP/1.1 200 OK\r\nServer: a\xff\"b,c\r\nContent-Length: 0\r\n\r\n")) as server:
+            result = loadgen_json("-n", 2, "-c", "1,2", server.url)
+            done = loadgen("-n", 2, "-c", "1,2", "--csv", "-", server.url)
+        assert [cell["server_software"] for cell in result["cells"]] == ['a?"b,c'] * 2
+        assert [line.endswith(',"a?""b,c"') for line in done.stdout.splitlines()] == [False, True, True]
+
+
+class TestVerbosity:
+    def test_levels(self):
+        with ScriptedServer(answering(OK)) as server, ScriptedServer(answering(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")) as wrong:
+            two = loadgen("-n", 1, "-v", 2, server.url).stdout
+            three = loadgen("-n", 1, "-v", 3, server.url).stdout
+            four = loadgen("-n", 1, "-v", 4, server.url).stdout
+            bad = loadgen("-n", 1, "-v", 2, wrong.url).stdout
+            data = loadgen("-n", 1, "-v", 2, "--json", "-", server.url)
+        assert "INFO: GET header == \n---\nGET / HTTP/1.1\n" in two.replace("\r", "")
+        assert "LOG: header received:\nHTTP/1.1 200 OK\n" in two.replace("\r", "") and "Response code" not in two
+        assert "LOG: Response code = 200\n" in three and "packet" not in three
+        assert f"LOG: http packet received({len(OK)}):\n" in four and "hello" in four
+        assert "WARNING: Response code not 2xx (404)\n" in bad
+        assert data.stdout.startswith("{") and "LOG: header received" in data.stderr

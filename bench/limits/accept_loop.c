@@ -1,0 +1,48 @@
+/* The least that a blocking server can do for a connection: accept, read, write, close. The limit for prefork_server. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* As long as prefork_server's answer to ab. */
+static const char answer[] = "HTTP/1.1 200 OK\r\n"
+			     "Content-Type: text/plain; charset=utf-8\r\n"
+			     "Content-Length: 16\r\n"
+			     "Date: Sat, 21 Nov 2026 10:00:00 GMT\r\n"
+			     "Server: accept_loop/00.1.0\r\n"
+			     "Connection: close\r\n"
+			     "\r\n"
+			     "Hello, Anonymous";
+
+int
+main(void)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(address);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int on = 1;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (listener < 0 || setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
+	    bind(listener, (struct sockaddr *)&address, len) != 0 || listen(listener, 2048) != 0 ||
+	    getsockname(listener, (struct sockaddr *)&address, &len) != 0) {
+		perror("accept_loop");
+		return 1;
+	}
+	printf("Listening at: http://127.0.0.1:%d\n", ntohs(address.sin_port));
+	fflush(stdout);
+	for (;;) {
+		char request[16384];
+		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+		if (fd < 0)
+			continue;
+		if (read(fd, request, sizeof(request)) > 0 && write(fd, answer, sizeof(answer) - 1) < 0)
+			perror("accept_loop: write");
+		close(fd);
+	}
+}

@@ -299,10 +299,8 @@ read_head(struct http_request *request, const char *data, size_t len, size_t *ta
 		*taken += (size_t)end - had;
 		return feed_head(request, head, (size_t)end);
 	}
-	if (had == 0) {
-		if (reserve(request, head, have, have) != 0)
-			return out_of_memory(request);
-	}
+	if (had == 0 && reserve(request, head, have, have) != 0)
+		return out_of_memory(request);
 	parser->store_len = (uint32_t)have;
 	*taken += len;
 	return HTTP_MORE;

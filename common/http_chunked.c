@@ -1,6 +1,7 @@
 /* The strict reader of a chunked body: which bytes are framing and which are data (RFC 9112, 7.1). */
 #include "common/http_chunked.h"
 
+#include "common/http_class.h"
 #include "common/http_guard.h"
 
 enum state {

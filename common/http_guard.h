@@ -59,20 +59,4 @@ MUST_CHECK ssize_t http_guard_head(struct http_guard *guard, struct http_request
 /* http_guard_refuse sets what HTTP_INVALID tells.  Returns -1, for callers to pass on. */
 int http_guard_refuse(struct http_request *request, int status, const char *reason);
 
-/* What a byte may be part of (RFC 9110, 5.6.2 and 5.5; RFC 9112, 3.2). */
-enum http_class {
-	HTTP_CLASS_TOKEN = 1,  /* tchar */
-	HTTP_CLASS_TARGET = 2, /* visible ASCII but #: a target has no fragment */
-	HTTP_CLASS_VALUE = 4,  /* of a field: blank, tab, visible ASCII, above 0x7f */
-	HTTP_CLASS_HOST = 8,   /* host, port and brackets */
-	HTTP_CLASS_HEX = 16,
-};
-extern const uint8_t http_classes[256];
-
-static inline bool
-http_is(char c, enum http_class class)
-{
-	return (http_classes[(uint8_t)c] & class) != 0;
-}
-
 #endif

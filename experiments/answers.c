@@ -34,6 +34,13 @@ add_ms(struct text *text, double ms)
 	text_add(text, ms < 1000 ? "%.1f ms" : "%.0f ms", ms);
 }
 
+/* tidy makes a number that would be printed as -0.00 a plain zero. */
+static double
+tidy(double number)
+{
+	return fabs(number) < 0.005 ? 0 : number;
+}
+
 /* growth_word says how y follows x, by the exponent. */
 static const char *
 growth_word(double exponent)
@@ -94,12 +101,13 @@ answer_concurrency(struct text *text, const struct points *points, const struct 
 	text_add(text, " requests per second at concurrency %g, ", points->x[0]);
 	add_rps(text, points->rps[last]);
 	text_add(text, " at %g (%.1f times the concurrency, %.2f times the throughput; fitted exponent %.2f).",
-	    points->x[last], points->x[last] / points->x[0], points->rps[last] / points->rps[0], rps_exponent);
+	    points->x[last], points->x[last] / points->x[0], points->rps[last] / points->rps[0], tidy(rps_exponent));
 	text_add(text, " The mean time per request %s, from ", growth_word(time_exponent));
 	add_ms(text, points->time_ms[0]);
 	text_add(text, " to ");
 	add_ms(text, points->time_ms[last]);
-	text_add(text, " (exponent %.2f). %s", time_exponent, concurrency_conclusion(rps_exponent, time_exponent));
+	text_add(
+	    text, " (exponent %.2f). %s", tidy(time_exponent), concurrency_conclusion(rps_exponent, time_exponent));
 	snprintf(where, sizeof(where), "concurrency %g", points->x[last]);
 	add_ideal(text, points, series, where);
 }
@@ -145,7 +153,7 @@ answer_wait(struct text *text, const struct points *points, const struct series 
 	text_add(text, " to ");
 	add_rps(text, points->rps[last]);
 	text_add(text, " requests per second (fitted exponent %.2f). ",
-	    points_exponent(points->x, points->rps, points->count));
+	    tidy(points_exponent(points->x, points->rps, points->count)));
 	add_wait_conclusion(text, cost, series->experiment->concurrency);
 	snprintf(where, sizeof(where), "a wait of %g s", points->x[last]);
 	add_ideal(text, points, series, where);
@@ -249,7 +257,7 @@ answer_blocking(
 		add_rps(text, blocked->rps[0]);
 		text_add(text, " at %g, ", blocked->x[0]);
 		add_rps(text, blocked->rps[last]);
-		text_add(text, " at %g; exponent %.2f), as %s does.", blocked->x[last], exponent,
+		text_add(text, " at %g; exponent %.2f), as %s does.", blocked->x[last], tidy(exponent),
 		    fabs(exponent) < FLAT ? "a queue with one server" : "no queue with one server");
 	}
 	if (workers != NULL) {

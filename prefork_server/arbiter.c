@@ -2,6 +2,7 @@
 #include "prefork_server/arbiter.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -206,6 +207,8 @@ stop(struct arbiter *arbiter, enum verdict how)
 {
 	uint64_t due_ns = clock_now_ns() + arbiter->config->graceful_timeout_ns;
 
+	/* The flag is one for all who share the socket: its queue is emptied from now on, and not waited for. */
+	(void)fcntl(arbiter->listen_fd, F_SETFL, fcntl(arbiter->listen_fd, F_GETFL) | O_NONBLOCK);
 	atomic_store(&arbiter->board.notice->stopping, true);
 	listener_close(arbiter->listen_fd);
 	arbiter->listen_fd = -1;
@@ -257,6 +260,21 @@ arbiter_run(struct arbiter *arbiter)
 	return halt;
 }
 
+/* fail prints why the server does not start; returns STATUS. */
+PRINTF_LIKE(2, 3)
+static int
+fail(int status, const char *format, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "prefork_server: ");
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return status;
+}
+
 /* in_worker closes what only the arbiter needs. */
 static void
 in_worker(void *context)
@@ -266,10 +284,12 @@ in_worker(void *context)
 	admin_child_forget(&arbiter->admin);
 }
 
-static void
+/* fill_crew prepares all that a worker is born with. Returns 0 or the exit status. */
+static int
 fill_crew(struct arbiter *arbiter)
 {
 	struct crew *crew = &arbiter->crew;
+	int error;
 
 	crew->class = worker_classes[arbiter->config->worker_class];
 	crew->worker = (struct worker){
@@ -285,21 +305,8 @@ fill_crew(struct arbiter *arbiter)
 	arbiter->admin.service_fd = arbiter->listen_fd;
 	arbiter->admin.settings = arbiter->settings;
 	arbiter->admin.board = &arbiter->board;
-}
-
-/* fail prints why the server does not start; returns STATUS. */
-PRINTF_LIKE(2, 3)
-static int
-fail(int status, const char *format, ...)
-{
-	va_list args;
-
-	fprintf(stderr, "prefork_server: ");
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	return status;
+	error = crew->class->prepare(arbiter->listen_fd, arbiter->config);
+	return error == 0 ? 0 : fail(1, "--bind %s: %s", arbiter->config->bind, strerror(-error));
 }
 
 /* open_listener opens ADDRESS, the value of OPTION, into *FD. Returns 0 or the exit status. */
@@ -369,12 +376,12 @@ arbiter_open(struct arbiter *arbiter, const struct config *config)
 	status = open_memory(arbiter);
 	if (status == 0)
 		status = open_files(arbiter);
-	if (status == 0) {
-		fill_crew(arbiter);
+	if (status == 0)
+		status = fill_crew(arbiter);
+	if (status == 0)
 		take_signals();
-	} else {
+	else
 		arbiter_close(arbiter);
-	}
 	return status;
 }
 

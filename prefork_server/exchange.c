@@ -14,6 +14,7 @@
 #include "common/metrics.h"
 #include "prefork_server/signals.h"
 
+#define CLOSE_FIELD "Connection: close\r\n"
 #define FIELDS_MAX 128     /* a plan's own fields and Connection */
 #define MEDIA_TYPE_MAX 128 /* of an /echo that comes back; a longer one is not worth repeating */
 
@@ -108,8 +109,10 @@ write_head(struct exchange *exchange, char *head, size_t size, int64_t content_l
 	};
 
 	/* gunicorn says so on HTTP/1.0 too, where the version does not need it. */
-	if (response.minor == 0) {
-		snprintf(fields, sizeof(fields), "%sConnection: close\r\n", plan->fields != NULL ? plan->fields : "");
+	if (response.minor == 0 && plan->fields == NULL) {
+		response.fields = CLOSE_FIELD;
+	} else if (response.minor == 0) {
+		snprintf(fields, sizeof(fields), "%s" CLOSE_FIELD, plan->fields);
 		response.fields = fields;
 	}
 	return http_response_head(head, size, &response);
@@ -275,6 +278,7 @@ sleep_until(struct exchange *exchange, uint64_t due_ns)
 	clock_sleep_until_ns(due_ns);
 	signals_wait_end();
 	metrics_add(&worker->metrics->sleeps_ended, 1);
+	exchange->slept = true;
 }
 
 /* answer waits as the plan says and sends what it says. Returns whether the answer left. */
@@ -394,11 +398,20 @@ begin(struct exchange *exchange, int fd)
 	    .expires_ns = timeout_ns == 0 ? UINT64_MAX : exchange->accepted_ns + timeout_ns / 8 * 7,
 	};
 	exchange->complete = false;
+	exchange->slept = false;
 	exchange->status = 0;
 	exchange->body_bytes = 0;
 	exchange->used = exchange->filled = 0;
 	exchange->received = 0;
 	exchange->came_len = 0;
+}
+
+/* has_rest tells whether the peer sent, or was to send, more than has been read. */
+static bool
+has_rest(const struct exchange *exchange)
+{
+	return !exchange->complete || exchange->used < exchange->filled ||
+	       (exchange->slept && client_has_unread(&exchange->client));
 }
 
 void
@@ -416,8 +429,7 @@ exchange_serve(struct exchange *exchange, int fd)
 	else
 		answered = refuse_event(exchange, event) && send_answer(exchange) == 0;
 	log_access(exchange);
-	client_close(&exchange->client, answered && (!exchange->complete || exchange->used < exchange->filled ||
-							client_has_unread(&exchange->client)));
+	client_close(&exchange->client, answered && has_rest(exchange));
 	http_request_reset(&exchange->request);
 	metrics_add(&metrics->connections_closed, 1);
 }

@@ -26,6 +26,7 @@ struct exchange {
 	struct client client;
 	uint64_t accepted_ns;
 	bool complete;       /* the whole request has been read */
+	bool slept;          /* time has passed since, in which more may have come */
 	int status;          /* of the answer that left; 0: none yet */
 	uint64_t body_bytes; /* of the answer that left, without its header */
 	size_t used, filled; /* in[used..filled) has been received and not yet parsed */

@@ -1,38 +1,60 @@
-/* Signals of a worker: which only leave a note, which end it, and when they may. */
+/* Signals of a worker: which only leave a note, which do something, and when they may. */
 #include "prefork_server/signals.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
-#include <sys/epoll.h>
-
-#include "common/compiler.h"
+#include <unistd.h>
 
 /* They are the arbiter's; a terminal, or a careless kill of the group, sends them to its workers as well. */
 static const int not_ours[] = {SIGHUP, SIGTTIN, SIGTTOU};
 
 static void (*on_end)(int signal);
+static void (*on_reopen)(void);
 static volatile sig_atomic_t termed;
-static volatile sig_atomic_t reopen;
-static volatile sig_atomic_t ending; /* the first INT, QUIT or ABRT that came; 0: none */
+static volatile sig_atomic_t reopening; /* USR1 has come, and REOPEN was not called yet */
+static volatile sig_atomic_t ending;    /* the first INT, QUIT or ABRT that came; 0: none */
 static volatile sig_atomic_t waiting;
+static volatile sig_atomic_t guarded_fd = -1; /* TERM breaks it */
+static volatile sig_atomic_t broken_fd = -1;  /* what it is broken with */
 
-static void
-on_note(int signal)
+void
+signals_check(void)
 {
-	if (signal == SIGTERM)
-		termed = 1;
-	else
-		reopen = 1;
+	if (ending != 0)
+		on_end(ending);
+	if (reopening != 0) {
+		reopening = 0;
+		on_reopen();
+	}
 }
 
 static void
-on_quit(int signal)
+on_term(int signal)
 {
-	if (ending == 0)
+	int error = errno;
+
+	(void)signal;
+	termed = 1;
+	if (guarded_fd >= 0)
+		(void)dup3(broken_fd, guarded_fd, O_CLOEXEC);
+	errno = error;
+}
+
+static void
+on_signal(int signal)
+{
+	int error = errno;
+
+	if (signal == SIGUSR1)
+		reopening = 1;
+	else if (ending == 0)
 		ending = signal;
 	if (waiting)
-		on_end(signal);
+		signals_check();
+	errno = error;
 }
 
 static void
@@ -40,23 +62,24 @@ handle(int signal, void (*handler)(int))
 {
 	struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
 
-	/* No handler interrupts another: on_end may then take its time. */
+	/* No handler interrupts another: what one calls may take its time. */
 	sigfillset(&action.sa_mask);
 	sigaction(signal, &action, NULL);
 }
 
 void
-signals_init(void (*quit)(int signal))
+signals_init(void (*quit)(int signal), void (*reopen)(void))
 {
 	sigset_t none;
 
 	on_end = quit;
-	termed = reopen = ending = waiting = 0;
-	handle(SIGTERM, on_note);
-	handle(SIGUSR1, on_note);
-	handle(SIGINT, on_quit);
-	handle(SIGQUIT, on_quit);
-	handle(SIGABRT, on_quit);
+	on_reopen = reopen;
+	termed = reopening = ending = waiting = 0;
+	handle(SIGTERM, on_term);
+	handle(SIGUSR1, on_signal);
+	handle(SIGINT, on_signal);
+	handle(SIGQUIT, on_signal);
+	handle(SIGABRT, on_signal);
 	for (size_t i = 0; i < ARRAY_LEN(not_ours); i++)
 		handle(not_ours[i], SIG_IGN);
 	handle(SIGCHLD, SIG_DFL);
@@ -70,20 +93,17 @@ signals_term(void)
 	return termed != 0;
 }
 
-bool
-signals_take_reopen(void)
+int
+signals_break_on_term(int listen_fd)
 {
-	if (reopen == 0)
-		return false;
-	reopen = 0;
-	return true;
-}
-
-void
-signals_check(void)
-{
-	if (ending != 0)
-		on_end(ending);
+	broken_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (broken_fd < 0)
+		return -errno;
+	guarded_fd = listen_fd;
+	/* TERM may have come before there was something to break. */
+	if (termed != 0 && dup3(broken_fd, listen_fd, O_CLOEXEC) < 0)
+		return -errno;
+	return 0;
 }
 
 void
@@ -99,21 +119,4 @@ signals_wait_end(void)
 {
 	atomic_signal_fence(memory_order_seq_cst);
 	waiting = 0;
-}
-
-void
-signals_idle(int epoll_fd, int timeout_ms)
-{
-	struct epoll_event event;
-	sigset_t notes, before;
-
-	sigemptyset(&notes);
-	sigaddset(&notes, SIGTERM);
-	sigaddset(&notes, SIGUSR1);
-	sigprocmask(SIG_BLOCK, &notes, &before);
-	signals_wait_begin();
-	if (termed == 0 && reopen == 0)
-		(void)epoll_pwait(epoll_fd, &event, 1, timeout_ms, &before);
-	signals_wait_end();
-	sigprocmask(SIG_SETMASK, &before, NULL);
 }

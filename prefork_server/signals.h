@@ -1,46 +1,48 @@
-/* Signals of a worker: which only leave a note, which end it, and when they may. */
+/* Signals of a worker: which only leave a note, which do something, and when they may. */
 #ifndef PREFORK_SERVER_SIGNALS_H
 #define PREFORK_SERVER_SIGNALS_H
 
 #include <stdbool.h>
 
+#include "common/compiler.h"
+
 /*
- * TERM and USR1 leave a note that the worker reads between requests.  INT,
- * QUIT and ABRT end the process "at once": not in the middle of a function
- * that is not async-signal-safe, but at the next moment when the worker waits,
- * or while it waits.  Both kinds cost the path of a request no system call:
- * a wait is bracketed by a flag that the handler reads, not by sigprocmask.
+ * INT, QUIT and ABRT end a worker at once, and USR1 makes it open its logs
+ * again: not in the middle of a function that is not async-signal-safe, but
+ * while the worker waits in a system call, or at the next moment when it is about to.
+ * TERM leaves a note that the worker reads between requests.  None of this
+ * costs the path of a request a system call: a wait is bracketed by a flag that the
+ * handlers read, not by sigprocmask.
  */
 
 /*
- * signals_init installs the handlers and lets the signals in, as the last step of a
- * worker's start: until then fork left them blocked, so that none is lost.
- * QUIT is called with INT, QUIT or ABRT, perhaps from the handler, but only
- * where any function may be called; it does not return.
+ * signals_init installs the handlers and lets the signals in, as the last step
+ * of a worker's start: until then fork left them blocked, so that none is
+ * lost.  QUIT is called with INT, QUIT or ABRT and does not return; REOPEN is
+ * called on USR1.  Both are called, perhaps from a handler, only where any function may be.
  */
-void signals_init(void (*quit)(int signal));
+void signals_init(void (*quit)(int signal), void (*reopen)(void));
 
 /* signals_term tells whether TERM has come. */
 bool signals_term(void);
 
-/* signals_take_reopen tells whether USR1 has come since the last call. */
-bool signals_take_reopen(void);
+/*
+ * signals_break_on_term lets TERM end a blocking accept(2) on LISTEN_FD, the
+ * one that it interrupts as well as one that is about to begin: the handler puts /dev/null
+ * in its place, so that it fails with ENOTSOCK.  A connection that the kernel
+ * has handed out by then is returned as usual, and none is lost.  Returns 0 or -errno.
+ */
+MUST_CHECK int signals_break_on_term(int listen_fd);
 
-/* signals_check ends the process if INT, QUIT or ABRT has come: for loops that may go on without a wait. */
+/* signals_check does what the signals that came since the last wait ask for: for loops that may go on without a wait. */
 void signals_check(void);
 
 /*
- * Between these two the thread only waits in a system call, and INT, QUIT and
- * ABRT end the process.  None can slip in between the check and the wait: one that came before is seen
- * by signals_wait_begin, one that comes later finds the flag set.
+ * Between these two the thread only waits in a system call, and the handlers
+ * may act.  No signal can slip in between the check and the wait: one that came before is
+ * seen by signals_wait_begin, one that comes later finds the flag set.
  */
 void signals_wait_begin(void);
 void signals_wait_end(void);
-
-/*
- * signals_idle waits up to TIMEOUT_MS until EPOLL_FD has an event, or TERM or
- * USR1 comes or has come; like pselect(2), it loses none.
- */
-void signals_idle(int epoll_fd, int timeout_ms);
 
 #endif

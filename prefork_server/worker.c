@@ -28,12 +28,24 @@ say_goodbye(void)
 	access_log_flush(self->access_log);
 }
 
-/* quit ends the process at once: signals.h says when it is called. */
+/* signals.h says when quit and reopen_logs are called. */
 static void
 quit(int signal)
 {
 	say_goodbye();
 	_exit(signal == SIGABRT ? 1 : 0);
+}
+
+static void
+reopen_logs(void)
+{
+	int error = log_reopen();
+
+	if (error != 0)
+		log_error("Cannot open %s again: %s", self->config->error_log, strerror(-error));
+	error = access_log_reopen(self->access_log);
+	if (error != 0)
+		log_error("Cannot open %s again: %s", self->config->access_log, strerror(-error));
 }
 
 _Noreturn void
@@ -45,7 +57,7 @@ worker_main(struct worker *worker, const struct worker_class *class)
 	/* TERM lets a request end that is under way; the arbiter may have died before this line as well as after. */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	log_info("Booting worker with pid: %d", (int)getpid());
-	signals_init(quit);
+	signals_init(quit, reopen_logs);
 	error = worker_has_parent(worker) ? class->run(worker) : 0;
 	if (error != 0)
 		log_error("Worker cannot begin: %s", strerror(-error));
@@ -54,24 +66,10 @@ worker_main(struct worker *worker, const struct worker_class *class)
 	exit(error == 0 ? 0 : WORKER_BOOT_ERROR);
 }
 
-static void
-reopen_logs(struct worker *worker)
-{
-	int error = log_reopen();
-	int access_error = access_log_reopen(worker->access_log);
-
-	if (error != 0)
-		log_error("Cannot open %s again: %s", worker->config->error_log, strerror(-error));
-	if (access_error != 0)
-		log_error("Cannot open %s again: %s", worker->config->access_log, strerror(-access_error));
-}
-
 bool
 worker_is_alive(struct worker *worker)
 {
 	signals_check();
-	if (signals_take_reopen())
-		reopen_logs(worker);
 	if (!signals_term())
 		return true;
 	(void)worker_has_parent(worker); /* its death sent TERM too: say which it was */
@@ -88,17 +86,17 @@ worker_has_parent(struct worker *worker)
 }
 
 int
-worker_beat_ms(const struct worker *worker)
+worker_beat_ms(const struct config *config)
 {
-	uint64_t half_ms = worker->config->timeout_ns / 2 / NS_PER_MS;
+	uint64_t half_ms = config->timeout_ns / 2 / NS_PER_MS;
 
 	if (half_ms == 0)
-		return worker->config->timeout_ns == 0 ? BEAT_MAX_MS : 1;
+		return config->timeout_ns == 0 ? BEAT_MAX_MS : 1;
 	return half_ms < BEAT_MAX_MS ? (int)half_ms : BEAT_MAX_MS;
 }
 
 unsigned
-worker_last_share(const struct worker *worker)
+worker_last_share(const struct worker *worker, int listen_fd)
 {
 	struct tcp_info info = {0};
 	socklen_t len = sizeof(info);
@@ -108,7 +106,7 @@ worker_last_share(const struct worker *worker)
 	if (!atomic_load(&worker->notice->stopping))
 		return 0;
 	/* Of a listening socket, tcpi_unacked is the length of its accept queue; a Unix socket does not tell. */
-	if (getsockopt(worker->listen_fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0)
+	if (getsockopt(listen_fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0)
 		waiting = info.tcpi_unacked;
 	return workers > 1 ? (waiting + workers - 1) / workers : waiting;
 }

@@ -29,6 +29,11 @@ struct worker {
 struct worker_class {
 	const char *name;
 	/*
+	 * Makes the listening socket as the class wants it; in the arbiter,
+	 * before any worker.  Returns 0 or -errno.
+	 */
+	int (*prepare)(int listen_fd, const struct config *config);
+	/*
 	 * Serves, and beats at least every worker_beat_ms, until
 	 * worker_is_alive is false.  Returns 0, or -errno where it could not
 	 * begin: then nobody else could, and the arbiter gives up.
@@ -46,10 +51,7 @@ extern const struct worker_class *const worker_classes[];
 /* worker_main is the life of the calling process, freshly forked with all signals blocked. */
 _Noreturn void worker_main(struct worker *worker, const struct worker_class *class);
 
-/*
- * worker_is_alive is asked between requests: false once TERM has come.  It
- * opens the logs again after USR1, and costs no system call otherwise.
- */
+/* worker_is_alive is asked between requests: false once TERM has come. It costs no system call until then. */
 bool worker_is_alive(struct worker *worker);
 
 /*
@@ -59,13 +61,13 @@ bool worker_is_alive(struct worker *worker);
 bool worker_has_parent(struct worker *worker);
 
 /* worker_beat_ms: how long a worker may wait for work before it beats again (gunicorn: timeout / 2), 1 s at most. */
-int worker_beat_ms(const struct worker *worker);
+int worker_beat_ms(const struct config *config);
 
 /*
  * worker_last_share: when the whole server stops, how many of the connections
- * that already wait to be accepted this worker should still serve, so that
- * together they serve all; 0 while other workers stay.
+ * that wait to be accepted at LISTEN_FD this worker should still serve, so that
+ * together they serve all; 0 while other workers stay.  Accepting no longer blocks then.
  */
-unsigned worker_last_share(const struct worker *worker);
+unsigned worker_last_share(const struct worker *worker, int listen_fd);
 
 #endif

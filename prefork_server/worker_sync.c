@@ -2,10 +2,12 @@
 #include "prefork_server/worker_sync.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "common/access_log.h"
@@ -18,24 +20,22 @@
 #define PAUSE_MS 100 /* after accept ran out of a resource */
 
 /*
- * open_waiter makes the epoll that the worker waits with.  EPOLLEXCLUSIVE
- * (Linux 4.5): a connection wakes one of the idle workers, not all of them as
- * poll(2) would.  A blocking accept does that too, but cannot let a signal in and wait in one step.
+ * Idle workers wait in a blocking accept(2): a connection wakes one of them,
+ * not all as poll(2) would, and costs no system call but the accept itself.
+ * (epoll with EPOLLEXCLUSIVE wakes one too, but needs five calls where this is one.)
+ * SO_RCVTIMEO ends the wait in time for the next heartbeat.
  */
 static int
-open_waiter(int listen_fd)
+prepare(int listen_fd, const struct config *config)
 {
-	struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE};
-	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	int error;
+	int beat_ms = worker_beat_ms(config);
+	struct timeval beat = {.tv_sec = beat_ms / 1000, .tv_usec = beat_ms % 1000 * 1000};
+	int flags = fcntl(listen_fd, F_GETFL);
 
-	if (epoll_fd < 0)
+	if (flags < 0 || fcntl(listen_fd, F_SETFL, flags & ~O_NONBLOCK) != 0 ||
+	    setsockopt(listen_fd, SOL_SOCKET, SO_RCVTIMEO, &beat, sizeof(beat)) != 0)
 		return -errno;
-	if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listen_fd, &event) == 0)
-		return epoll_fd;
-	error = -errno;
-	close(epoll_fd);
-	return error;
+	return 0;
 }
 
 /* pause_accepting: the connections wait in the backlog, none is lost. Said once an episode. */
@@ -53,41 +53,60 @@ pause_accepting(struct worker *worker, int error, bool *paused)
 	signals_wait_end();
 }
 
+/* flush_if_idle writes the access log before a wait, and lets it gather lines while connections follow each other. */
 static void
-serve(struct worker *worker, struct exchange *exchange, int epoll_fd)
+flush_if_idle(struct worker *worker)
 {
-	int beat_ms = worker_beat_ms(worker);
+	struct pollfd poller = {.fd = worker->listen_fd, .events = POLLIN};
+
+	if (worker->access_log != NULL && poll(&poller, 1, 0) == 0)
+		access_log_flush(worker->access_log);
+}
+
+/* accept_next waits for a connection. Returns it, -EAGAIN when it is time to beat, -ENOTSOCK after TERM, or -errno. */
+static int
+accept_next(struct worker *worker)
+{
+	int fd;
+
+	flush_if_idle(worker);
+	signals_wait_begin();
+	fd = listener_accept(worker->listen_fd, true);
+	signals_wait_end();
+	return fd;
+}
+
+static void
+serve(struct worker *worker, struct exchange *exchange)
+{
 	bool paused = false;
 
 	while (worker_is_alive(worker)) {
 		int fd;
 
 		heartbeat_beat(worker->heartbeat);
-		/* Until nobody waits: an idle wait for every connection would cost a system call each. */
-		fd = listener_accept(worker->listen_fd, true);
+		fd = accept_next(worker);
 		if (fd >= 0) {
 			paused = false;
 			exchange_serve(exchange, fd);
 		} else if (fd == -EAGAIN) {
 			if (!worker_has_parent(worker))
 				return;
-			access_log_flush(worker->access_log);
-			signals_idle(epoll_fd, beat_ms);
-		} else {
+		} else if (!signals_term()) {
 			pause_accepting(worker, fd, &paused);
 		}
 	}
 }
 
-/* serve_last: nobody comes after this worker, so it serves its share of those who already wait. */
+/* serve_last: nobody comes after this worker, so it serves its share of those who wait at QUEUE_FD already. */
 static void
-serve_last(struct worker *worker, struct exchange *exchange)
+serve_last(struct worker *worker, struct exchange *exchange, int queue_fd)
 {
-	for (unsigned left = worker_last_share(worker); left > 0; left--) {
+	for (unsigned left = worker_last_share(worker, queue_fd); left > 0; left--) {
 		int fd;
 
 		heartbeat_beat(worker->heartbeat);
-		fd = listener_accept(worker->listen_fd, true);
+		fd = listener_accept(queue_fd, true);
 		if (fd < 0)
 			return;
 		exchange_serve(exchange, fd);
@@ -99,19 +118,22 @@ run(struct worker *worker)
 {
 	/* Too large for a stack, and there is one in a process. */
 	static struct exchange exchange;
-	int epoll_fd, error;
+	/* TERM takes listen_fd away. */
+	int queue_fd = fcntl(worker->listen_fd, F_DUPFD_CLOEXEC, 0);
+	int error;
 
-	epoll_fd = open_waiter(worker->listen_fd);
-	if (epoll_fd < 0)
-		return epoll_fd;
-	error = exchange_init(&exchange, worker);
+	if (queue_fd < 0)
+		return -errno;
+	error = signals_break_on_term(worker->listen_fd);
+	if (error == 0)
+		error = exchange_init(&exchange, worker);
 	if (error == 0) {
-		serve(worker, &exchange, epoll_fd);
-		serve_last(worker, &exchange);
+		serve(worker, &exchange);
+		serve_last(worker, &exchange, queue_fd);
 		exchange_deinit(&exchange);
 	}
-	close(epoll_fd);
+	close(queue_fd);
 	return error;
 }
 
-const struct worker_class worker_sync = {.name = "sync", .run = run};
+const struct worker_class worker_sync = {.name = "sync", .prepare = prepare, .run = run};

@@ -6,13 +6,16 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/listener.h"
 
 #define LONG_MS 30000
 
@@ -20,6 +23,14 @@ static void
 quit(int signal)
 {
 	_exit(100 + signal);
+}
+
+static int reopened;
+
+static void
+reopen(void)
+{
+	reopened++;
 }
 
 static void
@@ -54,7 +65,7 @@ note_before_init(void)
 {
 	block(SIGTERM);
 	raise(SIGTERM);
-	signals_init(quit);
+	signals_init(quit, reopen);
 	if (!signals_term())
 		_exit(1);
 }
@@ -69,16 +80,23 @@ test_a_signal_that_came_during_the_start_is_not_lost(void **state)
 static void
 reopen_once(void)
 {
-	signals_init(quit);
-	if (signals_take_reopen())
-		_exit(1);
+	signals_init(quit, reopen);
 	raise(SIGUSR1);
-	if (!signals_take_reopen() || signals_take_reopen() || signals_term())
+	if (reopened != 0)
+		_exit(1);
+	signals_check();
+	signals_check();
+	if (reopened != 1)
 		_exit(2);
+	signals_wait_begin();
+	raise(SIGUSR1);
+	signals_wait_end();
+	if (reopened != 2 || signals_term())
+		_exit(3);
 }
 
 static void
-test_usr1_is_noted_once(void **state)
+test_usr1_reopens_once_and_only_where_it_waits(void **state)
 {
 	(void)state;
 	assert_int_equal(in_child(reopen_once), 0);
@@ -88,7 +106,7 @@ test_usr1_is_noted_once(void **state)
 static void
 quit_later(void)
 {
-	signals_init(quit);
+	signals_init(quit, reopen);
 	raise(SIGINT);
 	if (write(STDERR_FILENO, "", 0) != 0)
 		_exit(1);
@@ -100,7 +118,7 @@ quit_later(void)
 static void
 quit_before_waiting(void)
 {
-	signals_init(quit);
+	signals_init(quit, reopen);
 	raise(SIGQUIT);
 	signals_wait_begin();
 	_exit(2);
@@ -112,7 +130,7 @@ quit_while_waiting(void)
 {
 	pid_t parent = getpid();
 
-	signals_init(quit);
+	signals_init(quit, reopen);
 	if (fork() == 0) {
 		clock_sleep_until_ns(clock_now_ns() + 20 * NS_PER_MS);
 		kill(parent, SIGABRT);
@@ -133,47 +151,81 @@ test_int_quit_and_abrt_end_the_process_only_where_it_waits(void **state)
 	assert_int_equal(in_child(quit_while_waiting), 100 + SIGABRT);
 }
 
-static void
-idle_after_term(void)
+/* open_listener returns a blocking socket that nobody connects to. */
+static int
+open_listener(void)
 {
-	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	uint64_t start = clock_now_ns();
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	signals_init(quit);
-	raise(SIGTERM);
-	signals_idle(epoll_fd, LONG_MS);
-	_exit(clock_now_ns() - start < LONG_MS * NS_PER_MS / 2 ? 0 : 1);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(fd, 8) != 0)
+		_exit(9);
+	return fd;
+}
+
+/* accept_until_broken leaves with 0 when TERM, and nothing else, ended accept. */
+static _Noreturn void
+accept_until_broken(int fd)
+{
+	int accepted = listener_accept(fd, true);
+
+	_exit(accepted == -ENOTSOCK && signals_term() ? 0 : 1);
 }
 
 static void
-term_while_idle(void)
+accept_after_term(void)
 {
-	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	uint64_t start = clock_now_ns();
+	int fd = open_listener();
+
+	signals_init(quit, reopen);
+	if (signals_break_on_term(fd) != 0)
+		_exit(2);
+	raise(SIGTERM);
+	accept_until_broken(fd);
+}
+
+static void
+accept_with_term_before(void)
+{
+	int fd = open_listener();
+
+	signals_init(quit, reopen);
+	raise(SIGTERM);
+	if (signals_break_on_term(fd) != 0)
+		_exit(2);
+	accept_until_broken(fd);
+}
+
+static void
+term_in_accept(void)
+{
+	int fd = open_listener();
 	pid_t parent = getpid();
 
-	signals_init(quit);
+	signals_init(quit, reopen);
+	if (signals_break_on_term(fd) != 0)
+		_exit(2);
 	if (fork() == 0) {
 		clock_sleep_until_ns(clock_now_ns() + 20 * NS_PER_MS);
 		kill(parent, SIGTERM);
 		_exit(0);
 	}
-	signals_idle(epoll_fd, LONG_MS);
-	_exit(signals_term() && clock_now_ns() - start < LONG_MS * NS_PER_MS / 2 ? 0 : 1);
+	accept_until_broken(fd);
 }
 
 static void
-test_term_ends_an_idle_wait_whenever_it_comes(void **state)
+test_term_ends_an_accept_whenever_it_comes(void **state)
 {
 	(void)state;
-	assert_int_equal(in_child(idle_after_term), 0);
-	assert_int_equal(in_child(term_while_idle), 0);
+	assert_int_equal(in_child(accept_after_term), 0);
+	assert_int_equal(in_child(accept_with_term_before), 0);
+	assert_int_equal(in_child(term_in_accept), 0);
 }
 
 static void
 ignore_the_arbiters(void)
 {
-	signals_init(quit);
+	signals_init(quit, reopen);
 	raise(SIGHUP);
 	raise(SIGTTIN);
 	raise(SIGTTOU);
@@ -191,9 +243,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_a_signal_that_came_during_the_start_is_not_lost),
-	    cmocka_unit_test(test_usr1_is_noted_once),
+	    cmocka_unit_test(test_usr1_reopens_once_and_only_where_it_waits),
 	    cmocka_unit_test(test_int_quit_and_abrt_end_the_process_only_where_it_waits),
-	    cmocka_unit_test(test_term_ends_an_idle_wait_whenever_it_comes),
+	    cmocka_unit_test(test_term_ends_an_accept_whenever_it_comes),
 	    cmocka_unit_test(test_the_arbiters_signals_do_nothing_here),
 	};
 

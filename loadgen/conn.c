@@ -101,27 +101,34 @@ may_retry(struct conn *conn, int error)
 	return false;
 }
 
-/* conn_open connects, as often as it may. The request's start is that of the attempt that succeeds, as in ab. */
+/* start_again dates the request to now, after a failed connect: as in ab, its time is that of the attempt that succeeds. */
+static void
+start_again(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+
+	TAILQ_REMOVE(&worker->pending, conn, pending);
+	TAILQ_INSERT_TAIL(&worker->pending, conn, pending);
+	conn->timing.start_ns = clock_now_ns();
+}
+
+/* conn_open connects, as often as it may. */
 static void
 conn_open(struct conn *conn)
 {
 	int error;
 
 	while ((error = try_connect(conn)) != 0 && may_retry(conn, error))
-		conn->timing.start_ns = clock_now_ns();
+		start_again(conn);
 }
 
 static void
 on_connect_failed(struct conn *conn, int error)
 {
-	struct worker *worker = conn->worker;
-
 	conn_close(conn);
 	if (!may_retry(conn, error))
 		return;
-	TAILQ_REMOVE(&worker->pending, conn, pending);
-	TAILQ_INSERT_TAIL(&worker->pending, conn, pending);
-	conn->timing.start_ns = clock_now_ns();
+	start_again(conn);
 	conn_open(conn);
 }
 

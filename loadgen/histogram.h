@@ -24,7 +24,10 @@ struct histogram {
 	uint64_t *counts; /* HISTOGRAM_LEN of them; pages that no value falls on are never touched */
 };
 
-/* histogram_init makes HISTOGRAM empty.  Returns 0 or -ENOMEM.  histogram_deinit frees what it holds (also after a failed init). */
+/*
+ * histogram_init makes HISTOGRAM empty.  Returns 0 or -ENOMEM.
+ * histogram_deinit frees what it holds (also after a failed init).
+ */
 MUST_CHECK int histogram_init(struct histogram *histogram);
 void histogram_deinit(struct histogram *histogram);
 

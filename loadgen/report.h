@@ -14,11 +14,17 @@
 /* report_is_ab tells whether the run is one cell, reported as ab does. */
 bool report_is_ab(const struct sweep *sweep);
 
-/* report_begin prints what comes before the run, and report_end the results, on standard output unless data goes there. */
+/*
+ * report_begin prints what comes before the run, and report_end the results,
+ * on standard output unless data goes there.
+ */
 void report_begin(const struct sweep *sweep);
 void report_end(const struct sweep *sweep);
 
-/* report_check_files finds out before the run whether the files can be written. Returns false after saying which cannot. */
+/*
+ * report_check_files finds out before the run whether the files can be
+ * written.  Returns false after saying which one cannot.
+ */
 MUST_CHECK bool report_check_files(const struct config *config);
 
 /* report_write_files writes --json, --csv, -e and -g. Returns false after saying which could not be written. */

@@ -107,12 +107,33 @@ is_wanted(const struct sweep *sweep, int column)
 	}
 }
 
-/* measure_columns finds how wide each column must be; the gap between them shrinks where it gets tight. */
+/* total_width returns how wide a line is with GAP blanks between columns. */
+static int
+total_width(const struct table *table, int gap)
+{
+	int total = -gap;
+
+	for (int i = 0; i < COLUMNS; i++)
+		total += table->widths[i] > 0 ? table->widths[i] + gap : 0;
+	return total;
+}
+
+/* fit_columns makes the lines short enough: narrower gaps first, then without the columns that say least. */
+static void
+fit_columns(struct table *table)
+{
+	static const enum column spare[] = {COLUMN_RATIO, COLUMN_P50, COLUMN_ALL};
+
+	table->gap = total_width(table, 2) <= WIDTH ? 2 : 1;
+	for (size_t i = 0; i < ARRAY_LEN(spare) && total_width(table, table->gap) > WIDTH; i++)
+		table->widths[spare[i]] = 0;
+}
+
+/* measure_columns finds how wide each column must be. */
 static void
 measure_columns(struct table *table)
 {
 	char texts[COLUMNS][TEXT_MAX];
-	int total = 0, wanted = 0;
 
 	for (int i = 0; i < COLUMNS; i++)
 		table->widths[i] = is_wanted(table->sweep, i) ? (int)strlen(heads[i].name) : 0;
@@ -125,11 +146,7 @@ measure_columns(struct table *table)
 			if (table->widths[i] > 0 && (int)strlen(texts[i]) > table->widths[i])
 				table->widths[i] = (int)strlen(texts[i]);
 	}
-	for (int i = 0; i < COLUMNS; i++) {
-		total += table->widths[i];
-		wanted += table->widths[i] > 0;
-	}
-	table->gap = total + 2 * (wanted - 1) <= WIDTH ? 2 : 1;
+	fit_columns(table);
 }
 
 /* print_groups prints the upper line of the head: each group's name ends above its last column. */

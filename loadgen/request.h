@@ -32,12 +32,18 @@ struct request {
 	bool head; /* the answer has no body */
 };
 
-/* request_check_method, _check_field and _check_cookie return 0, or -EINVAL with a sentence in ERROR that says what is wrong. */
+/*
+ * request_check_method, _check_field and _check_cookie return 0, or -EINVAL
+ * with a sentence in ERROR that says what is wrong.
+ */
 MUST_CHECK int request_check_method(const char *method, char *error, size_t error_size);
 MUST_CHECK int request_check_field(const char *line, char *error, size_t error_size);
 MUST_CHECK int request_check_cookie(const char *cookie, char *error, size_t error_size);
 
-/* request_load_body reads the file PATH into SPEC, whose owner frees `body`.  Returns 0 or -errno; -EFBIG above 1 GiB. */
+/*
+ * request_load_body reads the file PATH into SPEC, whose owner frees `body`
+ * (also after a failure).  Returns 0 or -errno; -EFBIG above 1 GiB.
+ */
 MUST_CHECK int request_load_body(struct request_spec *spec, const char *path);
 
 /* request_method_name returns the method that SPEC comes to. */

@@ -51,8 +51,9 @@ struct response {
 };
 
 /*
- * response_init makes RESPONSE ready for the first connection.  The first complete response's Server
- * field goes to SERVER (RESPONSE_SERVER_MAX bytes, printable, terminated) unless it is NULL.  MEMO and SERVER must outlive it.
+ * response_init makes RESPONSE ready for the first connection.  The first
+ * complete response's Server field goes to SERVER (RESPONSE_SERVER_MAX bytes,
+ * printable, terminated) unless it is NULL.  MEMO and SERVER must outlive it.
  */
 void response_init(struct response *response, bool head, struct response_memo *memo, char *server);
 

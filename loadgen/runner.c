@@ -37,7 +37,7 @@ share(uint64_t whole, uint32_t index, uint32_t count)
 	return whole / count + (index < whole % count);
 }
 
-/* init_workers gives each worker its connections, and requests in proportion, so that they end at about the same time. */
+/* init_workers gives each worker its connections, and requests in proportion, so that all end at about one time. */
 static int
 init_workers(struct runner *runner, const struct cell *cell, uint32_t count)
 {
@@ -156,7 +156,7 @@ collect_samples(const struct runner *runner, struct result *result)
 	return 0;
 }
 
-/* collect merges what the workers counted; a failure of one explains the end better than the interruption of the others. */
+/* collect merges what the workers counted. A failure of one explains the end better than how the others ended. */
 static int
 collect(const struct runner *runner, const struct cell *cell, struct result *result)
 {

@@ -41,9 +41,11 @@ struct sweep {
 };
 
 /*
- * sweep_init is part of start-up: it reads and resolves the URLs and builds the requests.  On a mistake it prints one line and
- * returns the exit status: 2 for a URL that is wrong, 1 for a name that cannot be resolved or too low a limit of open files.
- * Returns 0 on success.  sweep_deinit frees everything (also after a failure).
+ * sweep_init is part of start-up: it reads and resolves the URLs and builds
+ * the requests.  On a mistake it prints one line and returns the exit status:
+ * 2 for a URL that is wrong, 1 for a name that cannot be resolved or too low a
+ * limit of open files.  Returns 0 on success.  sweep_deinit frees everything
+ * (also after a failure).
  */
 MUST_CHECK int sweep_init(struct sweep *sweep, const struct config *config);
 void sweep_deinit(struct sweep *sweep);

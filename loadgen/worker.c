@@ -45,7 +45,10 @@ timeval_of(struct timeval *tv, uint64_t ns)
 	*tv = (struct timeval){.tv_sec = (time_t)(us / 1000000), .tv_usec = (suseconds_t)(us % 1000000)};
 }
 
-/* on_timeout ends what has waited too long, and comes again when the next one may have: a single timer for all connections. */
+/*
+ * on_timeout ends what has waited too long, and comes again when the next one
+ * may have: a single timer for all connections.
+ */
 static void
 on_timeout(evutil_socket_t fd, short what, void *arg)
 {
@@ -58,7 +61,8 @@ on_timeout(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	while ((conn = TAILQ_FIRST(&worker->pending)) != NULL && worker->end == CELL_DONE) {
-		if (now - conn->timing.start_ns < limit) {
+		/* A request that took the place of an expired one began after `now`: subtracting would wrap. */
+		if (conn->timing.start_ns + limit > now) {
 			due = conn->timing.start_ns + limit;
 			break;
 		}

@@ -370,6 +370,20 @@ class TestLimits:
         assert done.stderr == "loadgen: this needs 136 open files and the limit is 64: raise it with ulimit -n, or lower -c\n"
 
 
+def test_running_out_of_files_meanwhile_is_named():
+    with ScriptedServer(answering(keep=False)) as server:
+        spare = [os.dup(0) for _ in range(40)]
+        try:  # files that were open before, and that no forecast can know of
+            done = subprocess.run([LOADGEN, "-n", "100", "-c", "20", server.url], preexec_fn=limit_files(64, 64), timeout=60,
+                                  capture_output=True, text=True, pass_fds=spare)
+        finally:
+            for fd in spare:
+                os.close(fd)
+    assert done.returncode == 1
+    assert re.fullmatch(rf"loadgen: {server.url}: too many open files at concurrency 20; raise the limit of open files with "
+                        r"ulimit -n\n", done.stderr)
+
+
 WRONG = [
     (["-c", "5,x"], 'loadgen: -c 5,x: "x" is not a whole number from 1 to 20000; use one, or a list as in 5,10,20'),
     (["-c", "0"], 'loadgen: -c 0: "0" is not a whole number from 1 to 20000; use one, or a list as in 5,10,20'),

@@ -48,7 +48,8 @@ class TestConnect:
             peer.send(OK)
 
         with ScriptedServer(script) as server:
-            done = loadgen("-n", 1000, "-c", threads, "--threads", threads, server.url)
+            # -r, for those that the closing listener had in its queue are reset
+            done = loadgen("-n", 1000, "-c", threads, "--threads", threads, "-r", server.url)
         assert done.returncode == 1
         assert re.search(rf"loadgen: {server.url}: test aborted after 10 failed connects in a row \(connection refused\); "
                          rf"\d requests completed\n", done.stderr)
@@ -160,6 +161,17 @@ class TestTimeout:
             cell = one_cell("-n", 12, "-c", 4, "-s", "1.5", "--threads", threads, server.url, status=1)
         assert (cell["complete"], failures(cell)) == (12, {"timeout": 3})
         assert cell["latency_ms"]["max"] >= 1500
+
+    def test_each_request_has_its_own_time(self):
+        def script(peer):
+            peer.request()
+            time.sleep(PATIENCE)
+
+        with ScriptedServer(script) as server:
+            cell = one_cell("-n", 4, "-c", 1, "-s", "0.3", server.url, status=1)
+        assert (cell["complete"], failures(cell)) == (4, {"timeout": 4})
+        assert cell["latency_ms"]["min"] >= 300
+        assert cell["duration_s"] >= 1.2
 
     def test_a_response_that_trickles_times_out_too(self):
         def script(peer):

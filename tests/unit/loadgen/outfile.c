@@ -1,0 +1,129 @@
+/* Unit tests of loadgen/outfile: a file is old or new, never half. */
+#include "loadgen/outfile.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/loadgen-outfile-XXXXXX";
+static char path[PATH_MAX];
+
+static void
+write_text(FILE *out, const void *what)
+{
+	fputs(what, out);
+}
+
+static const char *
+contents(const char *name)
+{
+	static char text[256];
+	FILE *in = fopen(name, "r");
+	size_t len;
+
+	assert_non_null(in);
+	len = fread(text, 1, sizeof(text) - 1, in);
+	text[len] = '\0';
+	fclose(in);
+	return text;
+}
+
+/* files counts what lies in the folder: a temporary file left behind would show. */
+static int
+files(void)
+{
+	DIR *dir = opendir(folder);
+	int count = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir) != NULL)
+		count++;
+	closedir(dir);
+	return count - 2; /* . and .. */
+}
+
+static void
+test_a_file_is_made_and_replaced(void **state)
+{
+	struct stat status;
+
+	(void)state;
+	umask(027);
+	assert_int_equal(outfile_check(path), 0);
+	assert_int_equal(files(), 0);
+	assert_int_equal(outfile_write(path, write_text, "one"), 0);
+	assert_string_equal(contents(path), "one");
+	assert_int_equal(stat(path, &status), 0);
+	assert_int_equal(status.st_mode & 0777, 0640);
+	assert_int_equal(outfile_check(path), 0);
+	assert_string_equal(contents(path), "one");
+	assert_int_equal(outfile_write(path, write_text, "two"), 0);
+	assert_string_equal(contents(path), "two");
+	assert_int_equal(files(), 1);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void
+test_where_nothing_can_be_written(void **state)
+{
+	char below[PATH_MAX + 8];
+
+	(void)state;
+	assert_int_equal(outfile_check(""), -ENOENT);
+	assert_int_equal(outfile_check(folder), -EISDIR);
+	snprintf(below, sizeof(below), "%s/no/x", folder);
+	assert_int_equal(outfile_check(below), -ENOENT);
+	assert_int_equal(outfile_write(below, write_text, "x"), -ENOENT);
+	assert_int_equal(outfile_write(folder, write_text, "x"), -EISDIR);
+	assert_int_equal(outfile_write("/dev/full", write_text, "x"), -ENOSPC);
+	assert_int_equal(files(), 0);
+}
+
+static void
+test_a_device_stays_a_device(void **state)
+{
+	struct stat status;
+
+	(void)state;
+	assert_int_equal(outfile_check("/dev/null"), 0);
+	assert_int_equal(outfile_write("/dev/null", write_text, "x"), 0);
+	assert_int_equal(stat("/dev/null", &status), 0);
+	assert_true(S_ISCHR(status.st_mode));
+	assert_int_equal(outfile_check("-"), 0);
+}
+
+static int
+make_folder(void **state)
+{
+	(void)state;
+	snprintf(path, sizeof(path), "%s/out", mkdtemp(folder) != NULL ? folder : "");
+	return 0;
+}
+
+static int
+remove_folder(void **state)
+{
+	(void)state;
+	return rmdir(folder);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_a_file_is_made_and_replaced),
+	    cmocka_unit_test(test_where_nothing_can_be_written),
+	    cmocka_unit_test(test_a_device_stays_a_device),
+	};
+
+	return cmocka_run_group_tests_name("loadgen/outfile", tests, make_folder, remove_folder);
+}

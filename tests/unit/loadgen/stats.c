@@ -1,0 +1,153 @@
+/* Unit tests of loadgen/stats and loadgen/summary: what is counted, merged, and made of it. */
+#include "loadgen/stats.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <math.h>
+
+#include "common/clock.h"
+#include "loadgen/summary.h"
+
+static struct timing
+timing(uint64_t start, uint64_t connected, uint64_t sent, uint64_t first, uint64_t end)
+{
+	return (struct timing){start, connected, sent, first, end};
+}
+
+static void
+test_times_are_the_differences_of_instants(void **state)
+{
+	struct stats stats;
+	struct timing one = timing(1000, 1100, 1110, 1500, 1600);
+	struct timing early = timing(2000, 2000, 2900, 2500, 3000); /* answered before the last bytes had left */
+
+	(void)state;
+	assert_int_equal(stats_init(&stats), 0);
+	stats_record(&stats, &one, FAILURE_NONE);
+	assert_int_equal(stats.connect.max, 100);
+	assert_int_equal(stats.processing.max, 500);
+	assert_int_equal(stats.waiting.max, 390);
+	assert_int_equal(stats.total.max, 600);
+	stats_record(&stats, &early, FAILURE_NONE);
+	assert_int_equal(stats.connect.min, 0);
+	assert_int_equal(stats.waiting.min, 0);
+	assert_int_equal(stats.total.max, 1000);
+	assert_int_equal(stats.complete, 2);
+	assert_int_equal(stats_failed(&stats), 0);
+	stats_deinit(&stats);
+}
+
+static void
+test_a_failed_request_is_complete_and_has_its_age(void **state)
+{
+	struct stats stats;
+	struct timing late = timing(0, 10, 20, 30 * NS_PER_SEC, 30 * NS_PER_SEC);
+
+	(void)state;
+	assert_int_equal(stats_init(&stats), 0);
+	for (unsigned i = 0; i < FAILURE_CLASSES; i++) {
+		stats_record(&stats, &late, (enum failure)i);
+		assert_int_equal(stats.failures[i], 1);
+	}
+	assert_int_equal(stats.complete, FAILURE_CLASSES);
+	assert_int_equal(stats_failed(&stats), FAILURE_CLASSES);
+	assert_int_equal(stats.total.min, 30 * NS_PER_SEC);
+	stats_deinit(&stats);
+}
+
+static void
+test_merging_adds_up(void **state)
+{
+	struct stats a, b, whole;
+	struct timing one = timing(0, 1, 2, 3, 4), two = timing(5, 6, 7, 8, 105);
+
+	(void)state;
+	assert_int_equal(stats_init(&a), 0);
+	assert_int_equal(stats_init(&b), 0);
+	assert_int_equal(stats_init(&whole), 0);
+	stats_record(&a, &one, FAILURE_LENGTH);
+	stats_record(&b, &two, FAILURE_NONE);
+	a.begin_ns = 20;
+	b.begin_ns = 10;
+	a.end_ns = 30;
+	b.end_ns = 25;
+	a.bytes_received = 3;
+	b.bytes_received = 4;
+	b.unfinished = 2;
+	b.server[0] = 'b';
+	stats_merge(&whole, &a);
+	stats_merge(&whole, &b);
+	assert_int_equal(whole.complete, 2);
+	assert_int_equal(whole.failures[FAILURE_LENGTH], 1);
+	assert_int_equal(whole.begin_ns, 10);
+	assert_int_equal(whole.end_ns, 30);
+	assert_int_equal(whole.bytes_received, 7);
+	assert_int_equal(whole.unfinished, 2);
+	assert_string_equal(whole.server, "b");
+	assert_int_equal(whole.total.count, 2);
+	assert_int_equal(whole.total.max, 100);
+	stats_deinit(&a);
+	stats_deinit(&b);
+	stats_deinit(&whole);
+}
+
+static void
+test_a_summary_has_abs_formulas(void **state)
+{
+	struct cell cell = {.concurrency = 5};
+	struct result result = {.duration_ns = 2 * NS_PER_SEC, .document_len = 16};
+	struct summary summary;
+
+	(void)state;
+	assert_int_equal(stats_init(&result.stats), 0);
+	for (uint64_t i = 1; i <= 100; i++) {
+		struct timing each = timing(0, 0, 0, i * NS_PER_MS, i * NS_PER_MS);
+
+		stats_record(&result.stats, &each, FAILURE_NONE);
+	}
+	summary_make(&summary, &cell, &result);
+	assert_true(summary.rps == 50);
+	assert_true(summary.time_per_request_ms == 100);
+	assert_true(summary.time_per_request_all_ms == 20);
+	assert_int_equal(summary.percentiles[0], NS_PER_MS);
+	assert_int_equal(summary.percentiles[100], 100 * NS_PER_MS);
+	for (unsigned i = 1; i < 100; i++)
+		assert_true(fabs((double)summary.percentiles[i] - i * 1e6) <= i * 1e6 / 1000);
+	assert_true(fabs((double)summary.total.median - 50.5e6) < 50.5e3);
+	assert_true(fabs(summary.total.mean - 50.5e6) < 1);
+	assert_true(fabs(summary.total.sd - 29.011491975882e6) < 1);
+	stats_deinit(&result.stats);
+}
+
+static void
+test_a_summary_of_nothing_is_zero(void **state)
+{
+	struct cell cell = {.concurrency = 5};
+	struct result result = {.document_len = -1};
+	struct summary summary;
+
+	(void)state;
+	assert_int_equal(stats_init(&result.stats), 0);
+	summary_make(&summary, &cell, &result);
+	assert_true(summary.rps == 0 && summary.time_per_request_ms == 0 && summary.time_per_request_all_ms == 0);
+	assert_int_equal(summary.total.max, 0);
+	assert_int_equal(summary.percentiles[50], 0);
+	stats_deinit(&result.stats);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_times_are_the_differences_of_instants),
+	    cmocka_unit_test(test_a_failed_request_is_complete_and_has_its_age),
+	    cmocka_unit_test(test_merging_adds_up),
+	    cmocka_unit_test(test_a_summary_has_abs_formulas),
+	    cmocka_unit_test(test_a_summary_of_nothing_is_zero),
+	};
+
+	return cmocka_run_group_tests_name("loadgen/stats", tests, NULL, NULL);
+}

@@ -125,7 +125,7 @@ conn_close(struct conn *conn)
 	if (conn->state == CONN_WAITING)
 		metrics_add(&server->metrics->sleeps_ended, 1);
 	if (conn->in_pool)
-		pool_cancel(&conn->exchange->job);
+		pool_cancel(&server->pool, &conn->exchange->job);
 	conn->state = CONN_CLOSED;
 	handler_abandon(conn);
 	give_exchange(conn);
@@ -205,7 +205,9 @@ take(struct conn *conn, const char *data, size_t len)
 		if (conn->state == CONN_IDLE) {
 			if (done == len)
 				break;
-			if (conn->exchange == NULL)
+			if (conn->exchange != NULL)
+				exchange_reset(conn->exchange); /* it had the request before in these data */
+			else
 				conn->exchange = exchange_take(&server->exchanges, conn);
 			if (conn->exchange == NULL) {
 				conn_close(conn);

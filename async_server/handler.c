@@ -72,7 +72,7 @@ finish(struct conn *conn)
 		metrics_add(&server->metrics->requests_ended, 1);
 	conn->served = true;
 	conn->state = exchange->keep_alive ? CONN_IDLE : CONN_ANSWERED;
-	exchange_reset(exchange);
+	exchange->planned = false; /* it is reset where it is used next */
 }
 
 void
@@ -274,9 +274,9 @@ wait_threadpool(struct conn *conn, uint64_t sleep_ns)
 	struct server *server = conn->server;
 
 	deadline_remove(&conn->deadline);
-	if (pool_sleep(&server->loop, &conn->exchange->job, sleep_ns, on_pool_done) != 0) {
+	if (pool_sleep(&server->pool, &conn->exchange->job, sleep_ns, on_pool_done) != 0) {
 		metrics_add(&server->metrics->sleeps_ended, 1);
-		handler_refuse(conn, 503, "the pool took no job");
+		handler_refuse(conn, 503, "no thread could be started");
 		return;
 	}
 	server->jobs++;

@@ -4,12 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "async_server/admin_thread.h"
 #include "async_server/config.h"
 #include "async_server/control.h"
-#include "async_server/pool.h"
 #include "async_server/server.h"
 #include "common/listener.h"
 #include "common/log.h"
@@ -141,13 +139,11 @@ main(int argc, char **argv)
 	const struct config *config = &process.config;
 	char name[LISTENER_NAME_MAX];
 	int listen_fd, admin_fd = -1;
-	bool is_free;
 
 	config_parse(&process.config, argc, argv);
 	control_block_signals();
 	raise_file_limit();
 	http_response_set_server("async_server/" LOOPFORK_VERSION);
-	check(pool_configure((int)config->threads), "cannot set the size of the pool");
 	open_logs(&process);
 	open_state(&process);
 	listen_fd = open_listener(config->bind, "--bind", (int)config->backlog);
@@ -167,13 +163,8 @@ main(int argc, char **argv)
 	if (admin_fd >= 0)
 		admin_thread_end(&process.admin);
 	control_end(&process.control);
-	is_free = server_deinit(&process.server);
+	server_deinit(&process.server);
 	log_info("Stopped");
-	if (!is_free) {
-		/* Pool threads still sleep for requests that were cancelled: nobody waits for them. */
-		access_log_flush(process.access_log);
-		_exit(0);
-	}
 	close_state(&process);
 	return 0;
 }

@@ -45,15 +45,19 @@ on_timer(uv_poll_t *timer, int status, int events)
 	struct deadline *deadline;
 	uint64_t now_ns = clock_now_ns();
 	uint64_t lag_ns = 0;
+	bool any = false;
 
 	(void)status;
 	(void)events;
 	server->timer_fired = true;
 	while ((deadline = deadline_queue_pop(&server->deadlines, now_ns)) != NULL) {
+		any = true;
 		if (now_ns - deadline->due_ns > lag_ns)
 			lag_ns = now_ns - deadline->due_ns;
 		deadline->expire(deadline);
 	}
+	if (!any)
+		return;
 	atomic_store_explicit(&server->lag_ns, lag_ns, memory_order_relaxed);
 	if (lag_ns > atomic_load_explicit(&server->lag_max_ns, memory_order_relaxed))
 		atomic_store_explicit(&server->lag_max_ns, lag_ns, memory_order_relaxed);
@@ -75,9 +79,7 @@ end(struct server *server)
 	uv_close((uv_handle_t *)&server->timer, NULL);
 	uv_close((uv_handle_t *)&server->check, NULL);
 	uv_close((uv_handle_t *)&server->stop, NULL);
-	/* Sleeps on pool threads whose requests were cancelled would keep the loop alive. */
-	if (server->jobs > 0)
-		uv_stop(&server->loop);
+	pool_end(&server->pool);
 }
 
 /* on_check runs when all events of a round are done, and the loop is about to wait. */
@@ -91,7 +93,7 @@ on_check(uv_check_t *check)
 	server_note_slow(server, "one round of the loop", clock_now_ns() - server_now_ns(server));
 	if (server->stopping)
 		acceptor_finish(&server->acceptor); /* those who still wait, as connections closed and made room */
-	if (server->stopping && server->connections == 0 && server->acceptor.fd < 0)
+	if (server->stopping && server->connections == 0 && server->jobs == 0 && server->acceptor.fd < 0)
 		end(server);
 	else
 		set_timer(server);
@@ -178,6 +180,8 @@ server_init(struct server *server, const struct config *config, struct settings 
 	if (error == 0)
 		error = uv_async_init(&server->loop, &server->stop, on_stop);
 	if (error == 0)
+		error = pool_init(&server->pool, &server->loop, (size_t)config->threads);
+	if (error == 0)
 		error = acceptor_init(&server->acceptor, server, listen_fd, room_max);
 	server->check.data = server;
 	server->stop.data = server;
@@ -197,14 +201,12 @@ server_stop(struct server *server)
 	uv_async_send(&server->stop);
 }
 
-bool
+void
 server_deinit(struct server *server)
 {
 	close(server->timer_fd);
-	if (server->jobs > 0)
-		return false;
 	exchange_store_deinit(&server->exchanges);
-	return uv_loop_close(&server->loop) == 0;
+	uv_loop_close(&server->loop);
 }
 
 size_t

@@ -12,6 +12,7 @@
 #include "async_server/config.h"
 #include "async_server/deadline_queue.h"
 #include "async_server/exchange.h"
+#include "async_server/pool.h"
 #include "common/access_log.h"
 #include "common/compiler.h"
 #include "common/http_response.h"
@@ -38,6 +39,7 @@ struct server {
 	struct deadline_queue deadlines;
 	struct exchange_store exchanges;
 	struct acceptor acceptor;
+	struct pool pool;
 	uv_poll_t timer;		/* on timer_fd, the timerfd that wakes the loop for the next deadline */
 	uv_check_t check;		/* after the events of each round */
 	uv_async_t stop;		/* server_stop, from other threads */
@@ -72,12 +74,8 @@ void server_run(struct server *server);
 /* server_stop asks for a graceful stop, from any thread. */
 void server_stop(struct server *server);
 
-/*
- * server_deinit frees what server_init and server_run made.  Returns false
- * when pool threads still sleep for requests that were cancelled: the process
- * should then _exit, instead of waiting for them.
- */
-MUST_CHECK bool server_deinit(struct server *server);
+/* server_deinit frees what server_init and server_run made. */
+void server_deinit(struct server *server);
 
 /*
  * server_now_ns is the time at which the events of the loop's present round

@@ -569,3 +569,44 @@ class TestMetrics:
             assert metric(server, "loopfork_requests_in_flight") == 0
             assert metric(server, "loopfork_loop_lag_seconds") >= 0
             assert metric(server, "loopfork_loop_lag_max_seconds") >= metric(server, "loopfork_loop_lag_seconds")
+
+
+class TestPool:
+    def test_no_thread_is_begun_before_one_is_needed(self, start):
+        server = start("--sleep", "0")
+        before = threads_of(server)
+        server.get("/?sleep=0.01&mode=threadpool")
+        assert threads_of(server) == before + 1
+        server.get("/?sleep=0.01&mode=threadpool")
+        assert threads_of(server) == before + 1, "one that is free is used again"
+
+    def test_a_request_that_gets_no_thread_is_told_so(self, start):
+        """And the server goes on."""
+        server = start("--sleep", "0")
+        if re.search("lib[at]san", open(f"/proc/{server.pid}/maps").read()):
+            pytest.skip("the sanitizer needs address space itself")
+        # Room for what a connection takes, and none for a thread's stack.
+        now = int(open(f"/proc/{server.pid}/statm").read().split()[0]) * resource.getpagesize()
+        resource.prlimit(server.pid, resource.RLIMIT_AS, (now + 131072, resource.RLIM_INFINITY))
+        status, _, body = server.get("/?sleep=0.01&mode=threadpool")
+        assert status == 503 and b"no thread" in body
+        resource.prlimit(server.pid, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        assert server.get("/?sleep=0.01&mode=threadpool")[0] == 200
+
+    def test_jobs_wait_for_a_thread_in_the_order_they_came(self, start):
+        server = start("--sleep", "0.1", "--mode", "threadpool", "--threads", "1")
+        peers = []
+        for _ in range(4):
+            peers.append(server.connect())
+            peers[-1].sendall(GET)
+            time.sleep(0.02)
+        ends = []
+        for peer in peers:
+            with peer:
+                assert read_response(peer)[0] == 200
+                ends.append(time.monotonic())
+        assert ends == sorted(ends)
+
+
+def threads_of(server):
+    return len(os.listdir(f"/proc/{server.pid}/task"))

@@ -32,18 +32,28 @@ interrupt_open(void)
 int
 interrupt_fd(void)
 {
-	return seen ? -1 : signal_fd;
+	return signal_fd;
 }
 
 void
 interrupt_accept(void)
 {
+	interrupt_close();
+	seen = true;
+}
+
+void
+interrupt_close(void)
+{
 	struct signalfd_siginfo info;
 	sigset_t set;
 
+	if (signal_fd == -1)
+		return;
 	while (read(signal_fd, &info, sizeof(info)) == sizeof(info))
-		;
-	seen = true;
+		seen = true;
+	close(signal_fd);
+	signal_fd = -1;
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);

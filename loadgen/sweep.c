@@ -244,8 +244,7 @@ run_row(struct sweep *sweep, struct row *row, struct progress *progress)
 		sweep->down[target] = true;
 		go_on = explain(&row->cell, &sweep->result);
 	}
-	sweep->interrupted = interrupt_seen();
-	return go_on && !sweep->interrupted;
+	return go_on && !interrupt_seen();
 }
 
 static enum progress_style
@@ -278,6 +277,8 @@ sweep_run(struct sweep *sweep)
 		progress_cell_end(&progress);
 	}
 	progress_clear(&progress);
+	interrupt_close(); /* a report that cannot be written (a pipe that nobody reads) can be broken off */
+	sweep->interrupted = interrupt_seen();
 }
 
 size_t

@@ -1,6 +1,7 @@
 """loadgen against servers that misbehave: each failure is counted in its class, and none is dropped."""
 
 import itertools
+import random
 import re
 import socket
 import time
@@ -319,6 +320,48 @@ class TestResponses:
             done = loadgen("-n", 2, "-c", "1,2", "--csv", "-", server.url)
         assert [cell["server_software"] for cell in result["cells"]] == ['a?"b,c'] * 2
         assert [line.endswith(',"a?""b,c"') for line in done.stdout.splitlines()] == [False, True, True]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("keep", [[], ["-k"]], ids=["close", "keep"])
+def test_whatever_servers_do_the_books_balance(threads, keep):
+    """Connections that misbehave at random: every request ends once, in one class."""
+    chance = random.Random(7)
+
+    def script(peer):
+        while True:
+            if not peer.request():
+                return
+            what = chance.randrange(12)
+            if what == 0:
+                time.sleep(PATIENCE)
+            elif what == 1:
+                peer.reset()
+                return
+            elif what == 2:
+                return
+            elif what == 3:
+                peer.send(OK[:chance.randrange(len(OK))])
+                return
+            elif what == 4:
+                peer.send(OK + b"more")
+            elif what == 5:
+                peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n")
+            elif what == 6:
+                peer.send(b"HTTP/1.1 404 No\r\nContent-Length: 6\r\n\r\nlonger")
+            else:
+                middle = chance.randrange(len(OK))
+                peer.send(OK[:middle])
+                time.sleep(chance.random() / 100)
+                peer.send(OK[middle:])
+
+    with ScriptedServer(script) as server:
+        cell = one_cell("-n", 400, "-c", 20, "-s", "0.5", "-r", "--threads", threads, *keep, server.url, status=1)
+    assert cell["complete"] == 400 and cell["unfinished"] == 0
+    assert cell["failed"] == sum(cell["failures"].values()) < 400
+    assert all(cell["failures"][name] > 0 for name in ("receive", "length", "exceptions", "timeout"))
+    assert cell["failures"]["connect"] == 0
+    assert 500 <= cell["latency_ms"]["max"]
 
 
 class TestVerbosity:

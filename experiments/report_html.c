@@ -56,7 +56,7 @@ add_table(struct text *page, const struct plan *plan, const struct series *serie
 static void
 add_svg(struct text *page, const struct text *svg, const char *name)
 {
-	static const char *const ids[] = {"id='gp", "id=\"gnuplot_", "'#gp"};
+	static const char *const ids[] = {" id='", " id=\"", "href='#", "url(#"};
 	const char *at = strstr(text_string(svg), "<svg");
 
 	while (at != NULL && *at != '\0') {
@@ -68,7 +68,7 @@ add_svg(struct text *page, const struct text *svg, const char *name)
 
 			if (found != NULL && (next == NULL || found < next)) {
 				next = found;
-				keep = strcspn(ids[i], "g");
+				keep = strlen(ids[i]);
 			}
 		}
 		if (next == NULL) {

@@ -25,8 +25,8 @@ write_metrics(const void *context, char *buf, size_t used, size_t size)
 
 	used = metrics_write_one(buf, used, size, "loopfork_workers", "gauge", "Worker processes that serve.",
 	    (double)atomic_load(&notice->workers));
-	used = metrics_write_one(buf, used, size, "loopfork_worker_deaths_total", "counter",
-	    "Workers that ended unasked and were replaced.", (double)atomic_load(&notice->deaths));
+	used = metrics_write_one(buf, used, size, "loopfork_worker_restarts_total", "counter",
+	    "Workers replaced because they ended unasked.", (double)atomic_load(&notice->deaths));
 	return metrics_write_one(buf, used, size, "loopfork_worker_timeouts_total", "counter",
 	    "Workers that were overdue and killed.", (double)atomic_load(&notice->timeouts));
 }

@@ -18,7 +18,7 @@ struct admin_child {
 	struct scoreboard *board;
 };
 
-/* admin_child_manage starts the child where it should run and does not; one that dies is replaced, once a second at most. */
+/* admin_child_manage starts the child where it should run and does not: once a second at most. */
 void admin_child_manage(struct admin_child *child);
 
 /* admin_child_reaped is told that child PID of the arbiter ended with STATUS of waitpid(2); others are passed over. */

@@ -184,7 +184,7 @@ obey(struct arbiter *arbiter, int number)
 	return GO_ON;
 }
 
-/* wait_end waits until DUE_NS for all workers to end; INT or QUIT on the way hurries. Returns whether it was hurried. */
+/* wait_end waits until DUE_NS for all workers to end. Returns whether INT or QUIT came first, to hurry it. */
 static bool
 wait_end(struct arbiter *arbiter, uint64_t due_ns)
 {

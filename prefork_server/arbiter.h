@@ -28,7 +28,7 @@ struct arbiter {
  */
 MUST_CHECK int arbiter_open(struct arbiter *arbiter, const struct config *config);
 
-/* arbiter_run serves until a signal ends it. Returns the exit status: 0, or WORKER_BOOT_ERROR when workers cannot begin. */
+/* arbiter_run serves until a signal ends it. Returns the exit status: 0, or WORKER_BOOT_ERROR. */
 MUST_CHECK int arbiter_run(struct arbiter *arbiter);
 
 void arbiter_close(struct arbiter *arbiter);

@@ -43,7 +43,7 @@ struct crew {
 	struct crew_member members[SCOREBOARD_SLOTS];
 };
 
-/* crew_manage starts workers that are missing and ends those that are too many, oldest first. (gunicorn: manage_workers) */
+/* crew_manage starts missing workers and ends those that are too many, oldest first. (gunicorn: manage_workers) */
 void crew_manage(struct crew *crew);
 
 /* crew_reload lets the next crew_manage replace every worker by one of a new generation. */

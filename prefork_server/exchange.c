@@ -2,21 +2,15 @@
 #include "prefork_server/exchange.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/uio.h>
 
 #include "common/access_log.h"
 #include "common/clock.h"
-#include "common/http_response.h"
 #include "common/listener.h"
 #include "common/log.h"
 #include "common/metrics.h"
+#include "prefork_server/answer.h"
 #include "prefork_server/signals.h"
-
-#define CLOSE_FIELD "Connection: close\r\n"
-#define FIELDS_MAX 128     /* a plan's own fields and Connection */
-#define MEDIA_TYPE_MAX 128 /* of an /echo that comes back; a longer one is not worth repeating */
 
 int
 exchange_init(struct exchange *exchange, struct worker *worker)
@@ -52,7 +46,10 @@ remember(struct exchange *exchange)
 	exchange->received += exchange->filled;
 }
 
-/* next_event reads until the request's next event. Returns an enum http_event but HTTP_MORE, -ECONNRESET at the end, or -errno. */
+/*
+ * next_event reads until the request's next event.  Returns an enum http_event
+ * (but HTTP_MORE), -ECONNRESET when the peer has ended its side, or -errno.
+ */
 static int
 next_event(struct exchange *exchange, uint64_t due_ns)
 {
@@ -73,106 +70,6 @@ next_event(struct exchange *exchange, uint64_t due_ns)
 		exchange->filled = (size_t)got;
 		metrics_add(&exchange->worker->metrics->received_bytes, (uint64_t)got);
 	}
-}
-
-/* media_type: /echo gives the request's own type back, when it is short and harmless. */
-static const char *
-media_type(const struct exchange *exchange, char *buf)
-{
-	struct http_span own = exchange->request.content_type;
-
-	if (exchange->plan.content_type != NULL)
-		return exchange->plan.content_type;
-	if (own.at == NULL || own.len == 0 || own.len >= MEDIA_TYPE_MAX)
-		return "application/octet-stream";
-	for (size_t i = 0; i < own.len; i++)
-		if (own.at[i] < ' ' || own.at[i] > '~')
-			return "application/octet-stream";
-	memcpy(buf, own.at, own.len);
-	buf[own.len] = '\0';
-	return buf;
-}
-
-/* write_head formats the answer's header section into HEAD; returns its length. */
-static size_t
-write_head(struct exchange *exchange, char *head, size_t size, int64_t content_length)
-{
-	const struct workload_plan *plan = &exchange->plan;
-	char type[MEDIA_TYPE_MAX];
-	char fields[FIELDS_MAX];
-	struct http_response response = {
-	    .status = plan->status,
-	    .minor = exchange->request.minor,
-	    .content_type = media_type(exchange, type),
-	    .fields = plan->fields,
-	    .content_length = content_length,
-	};
-
-	/* gunicorn says so on HTTP/1.0 too, where the version does not need it. */
-	if (response.minor == 0 && plan->fields == NULL) {
-		response.fields = CLOSE_FIELD;
-	} else if (response.minor == 0) {
-		snprintf(fields, sizeof(fields), "%s" CLOSE_FIELD, plan->fields);
-		response.fields = fields;
-	}
-	return http_response_head(head, size, &response);
-}
-
-/* send_parts sends them, counts them, and logs a peer that does not read. Returns 0 or -errno. */
-static int
-send_parts(struct exchange *exchange, struct iovec *parts, int count)
-{
-	const struct config *config = exchange->worker->config;
-	struct metrics *metrics = exchange->worker->metrics;
-	size_t len = 0;
-	int error;
-
-	for (int i = 0; i < count; i++)
-		len += parts[i].iov_len;
-	error = client_write(&exchange->client, parts, count, clock_now_ns() + config->drain_timeout_ns);
-	if (error == 0) {
-		metrics_add(&metrics->sent_bytes, len);
-	} else if (error == -ETIMEDOUT) {
-		char peer[64];
-
-		metrics_add(&metrics->timeouts, 1);
-		log_warning("%s does not read its answer: cut off after %.3g s",
-		    listener_peer_name(exchange->client.fd, peer, sizeof(peer)),
-		    (double)(clock_now_ns() - exchange->accepted_ns) / (double)NS_PER_SEC);
-	} else {
-		log_debug("Ignoring a peer that closed early: %s", strerror(-error));
-	}
-	return error;
-}
-
-/* begin_answer counts the answer whose head is about to leave. */
-static void
-begin_answer(struct exchange *exchange)
-{
-	exchange->status = exchange->plan.status;
-	metrics_add(&exchange->worker->metrics->responses[exchange->status / 100], 1);
-}
-
-/* send_answer sends the plan's answer, whole. Returns 0 or -errno. */
-static int
-send_answer(struct exchange *exchange)
-{
-	const struct workload_plan *plan = &exchange->plan;
-	char head[HTTP_RESPONSE_HEAD_MAX + FIELDS_MAX];
-	struct iovec parts[2];
-	int count = 1;
-
-	begin_answer(exchange);
-	parts[0].iov_base = head;
-	parts[0].iov_len = write_head(exchange, head, sizeof(head), (int64_t)plan->body_len);
-	if (!exchange->request.head && plan->body_len > 0) {
-		/* iovec wants a pointer that sendmsg will not write through. */
-		parts[1].iov_base = (void *)(uintptr_t)workload_plan_body(plan);
-		parts[1].iov_len = plan->body_len;
-		exchange->body_bytes = plan->body_len;
-		count = 2;
-	}
-	return send_parts(exchange, parts, count);
 }
 
 /* refuse changes the plan: this is what the request gets instead. */
@@ -214,25 +111,13 @@ refuse_event(struct exchange *exchange, int event)
 	return true;
 }
 
-/* invite_body sends 100 to a client that waits for it; one that has begun with its body does not. */
-static bool
-invite_body(struct exchange *exchange)
-{
-	struct iovec part = {.iov_base = (void *)(uintptr_t)HTTP_CONTINUE, .iov_len = strlen(HTTP_CONTINUE)};
-
-	if (exchange->request.expect != HTTP_EXPECT_CONTINUE || exchange->request.content_length == 0 ||
-	    exchange->used < exchange->filled)
-		return true;
-	return send_parts(exchange, &part, 1) == 0;
-}
-
 /* drop_body reads a body that the handler does not want. Returns false when the peer is gone. */
 static bool
 drop_body(struct exchange *exchange)
 {
 	uint64_t dropped = 0;
 
-	if (!invite_body(exchange))
+	if (!answer_invite_body(exchange))
 		return false;
 	for (;;) {
 		int event = next_event(exchange, patience(exchange));
@@ -291,63 +176,27 @@ answer(struct exchange *exchange)
 		return false;
 	if (exchange->plan.wait.sleep_ns > 0 && exchange->plan.status == 200)
 		sleep_until(exchange, clock_now_ns() + exchange->plan.wait.sleep_ns);
-	return send_answer(exchange) == 0;
-}
-
-/* send_piece sends what came of /echo's body (LEN 0: its end), behind the head if that has not left yet. */
-static int
-send_piece(struct exchange *exchange, const char *data, size_t len)
-{
-	const struct http_request *request = &exchange->request;
-	bool unknown = request->content_length == HTTP_LENGTH_CHUNKED;
-	bool chunked = unknown && request->minor > 0 && !request->head;
-	char head[HTTP_RESPONSE_HEAD_MAX + FIELDS_MAX];
-	char chunk[HTTP_CHUNK_HEAD_MAX];
-	struct iovec parts[4];
-	int count = 0;
-
-	if (exchange->status == 0) {
-		begin_answer(exchange);
-		parts[count].iov_base = head;
-		parts[count++].iov_len =
-		    write_head(exchange, head, sizeof(head), unknown ? HTTP_LENGTH_UNKNOWN : request->content_length);
-	}
-	if (chunked && len > 0) {
-		parts[count].iov_base = chunk;
-		parts[count++].iov_len = http_chunk_head(chunk, len);
-	}
-	if (len > 0 && !request->head) {
-		parts[count].iov_base = (void *)(uintptr_t)data;
-		parts[count++].iov_len = len;
-		exchange->body_bytes += len;
-	}
-	if (chunked) {
-		const char *end = len > 0 ? HTTP_CHUNK_TAIL : HTTP_LAST_CHUNK;
-
-		parts[count].iov_base = (void *)(uintptr_t)end;
-		parts[count++].iov_len = strlen(end);
-	}
-	return count == 0 ? 0 : send_parts(exchange, parts, count);
+	return answer_send(exchange) == 0;
 }
 
 /* echo sends the request's body back as it comes. Returns whether the peer got all of an answer. */
 static bool
 echo(struct exchange *exchange)
 {
-	if (!invite_body(exchange))
+	if (!answer_invite_body(exchange))
 		return false;
 	for (;;) {
 		int event = next_event(exchange, patience(exchange));
 
 		if (event == HTTP_BODY) {
-			if (send_piece(exchange, exchange->request.body.at, exchange->request.body.len) != 0)
+			if (answer_send_piece(exchange, exchange->request.body.at, exchange->request.body.len) != 0)
 				return false;
 		} else if (event == HTTP_COMPLETE) {
 			exchange->complete = true;
-			return send_piece(exchange, NULL, 0) == 0;
+			return answer_send_piece(exchange, NULL, 0) == 0;
 		} else {
 			/* Once the head has left, only an answer cut short can tell the peer. */
-			return refuse_event(exchange, event) && exchange->status == 0 && send_answer(exchange) == 0;
+			return refuse_event(exchange, event) && exchange->status == 0 && answer_send(exchange) == 0;
 		}
 	}
 }
@@ -365,24 +214,6 @@ respond(struct exchange *exchange)
 	    exchange->plan.kind == WORKLOAD_ECHO && exchange->plan.status == 200 ? echo(exchange) : answer(exchange);
 	metrics_add(&metrics->requests_ended, 1);
 	return answered;
-}
-
-/* log_access adds the line of the answer that left, if any. */
-static void
-log_access(struct exchange *exchange)
-{
-	static const struct http_request unparsed;
-	char peer[64];
-	struct access_log_entry entry = {
-	    .request = exchange->request.method != NULL ? &exchange->request : &unparsed,
-	    .status = exchange->status,
-	    .body_bytes = exchange->body_bytes,
-	};
-
-	if (exchange->worker->access_log == NULL || exchange->status == 0)
-		return;
-	entry.peer = listener_peer_name(exchange->client.fd, peer, sizeof(peer));
-	access_log_add(exchange->worker->access_log, &entry);
 }
 
 /* begin makes ready for the connection FD. */
@@ -427,8 +258,8 @@ exchange_serve(struct exchange *exchange, int fd)
 	if (event == HTTP_HEAD)
 		answered = respond(exchange);
 	else
-		answered = refuse_event(exchange, event) && send_answer(exchange) == 0;
-	log_access(exchange);
+		answered = refuse_event(exchange, event) && answer_send(exchange) == 0;
+	answer_log(exchange);
 	client_close(&exchange->client, answered && has_rest(exchange));
 	http_request_reset(&exchange->request);
 	metrics_add(&metrics->connections_closed, 1);

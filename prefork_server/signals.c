@@ -14,11 +14,11 @@ static const int not_ours[] = {SIGHUP, SIGTTIN, SIGTTOU};
 static void (*on_end)(int signal);
 static void (*on_reopen)(void);
 static volatile sig_atomic_t termed;
-static volatile sig_atomic_t reopening; /* USR1 has come, and REOPEN was not called yet */
-static volatile sig_atomic_t ending;    /* the first INT, QUIT or ABRT that came; 0: none */
-static volatile sig_atomic_t waiting;
-static volatile sig_atomic_t guarded_fd = -1; /* TERM breaks it */
-static volatile sig_atomic_t broken_fd = -1;  /* what it is broken with */
+static volatile sig_atomic_t reopening;             /* USR1 has come, and REOPEN was not called yet */
+static volatile sig_atomic_t ending;                /* the first INT, QUIT or ABRT that came; 0: none */
+static _Thread_local volatile sig_atomic_t waiting; /* a pool thread that waits lets no signal of the main thread act */
+static volatile sig_atomic_t guarded_fd = -1;       /* TERM breaks it */
+static volatile sig_atomic_t broken_fd = -1;        /* what it is broken with */
 
 void
 signals_check(void)

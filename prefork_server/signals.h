@@ -34,7 +34,7 @@ bool signals_term(void);
  */
 MUST_CHECK int signals_break_on_term(int listen_fd);
 
-/* signals_check does what the signals that came since the last wait ask for: for loops that may go on without a wait. */
+/* signals_check does what the signals since the last wait ask for: for loops that may go on without a wait. */
 void signals_check(void);
 
 /*

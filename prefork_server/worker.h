@@ -45,7 +45,7 @@ struct worker_class {
 #define WORKER_CLASS_CHOICES "sync"
 extern const struct worker_class *const worker_classes[];
 
-/* Exit status of a worker that could not begin: it ends the arbiter, with the same status (gunicorn: WORKER_BOOT_ERROR). */
+/* Exit status of a worker that could not begin: it ends the arbiter too, with the same status, as in gunicorn. */
 #define WORKER_BOOT_ERROR 3
 
 /* worker_main is the life of the calling process, freshly forked with all signals blocked. */

@@ -1,4 +1,4 @@
-"""prefork_server from the outside: what its arbiter and its workers do on signals, deaths, slow clients and lack of means."""
+"""prefork_server from the outside: its arbiter and its workers on signals, deaths, slow clients and lack of means."""
 
 import os
 import pathlib
@@ -35,7 +35,12 @@ def start():
 
 def workers(server, count):
     """Waits until COUNT workers live; returns their pids, oldest first."""
-    return wait_until(lambda: len(pids := server.worker_pids()) == count and pids, f"{count} workers, see\n{server.log()}")
+    return wait_until(lambda: len(pids := server.worker_pids()) == count and pids, f"{count} workers")
+
+
+def children_of(parent):
+    """The pids of PARENT's live children."""
+    return [int(path.name) for path in pathlib.Path("/proc").glob("[0-9]*") if parent_of(path.name) == parent]
 
 
 def is_alive(pid):
@@ -142,7 +147,7 @@ STORY = [
 ]
 
 
-# gunicorn sends TERM to a worker again and again until it is reaped; one may catch it when its handlers are gone already.
+# gunicorn sends TERM to a worker again and again until it is reaped; it may come when the handlers are gone already.
 SECOND_TERM = re.compile(r"Worker with pid: PID was terminated|Worker with pid \d+ was terminated due to signal 15")
 
 
@@ -165,9 +170,13 @@ class RealGunicorn(Program):
     name = "gunicorn"
 
     def wait_for_worker(self, pid):
-        """Until it has handlers of its own: a signal before that would take it for its arbiter. Only that one catches HUP."""
-        wait_until(lambda: not int(re.search(r"SigCgt:\s+(\w+)", pathlib.Path(f"/proc/{pid}/status").read_text()).group(1), 16) & 1,
-                   "gunicorn's worker to start")
+        """Until it has handlers of its own, which do not catch HUP: before, it would act as its arbiter on a signal."""
+
+        def has_own_handlers():
+            status = pathlib.Path(f"/proc/{pid}/status").read_text()
+            return not int(re.search(r"SigCgt:\s+(\w+)", status).group(1), 16) & 1
+
+        wait_until(has_own_handlers, "gunicorn's worker to start")
 
 
 class OurGunicorn(PreforkServer):
@@ -291,7 +300,8 @@ def test_started_with_closed_standard_files_and_ignored_children(tmp_path):
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGCHLD])
         os.closerange(0, 3)
 
-    process = subprocess.Popen([PROGRAM, "--bind", "127.0.0.1:0", "--sleep", "0", "--log-file", log], preexec_fn=prepare)
+    process = subprocess.Popen([PROGRAM, "--bind", "127.0.0.1:0", "--sleep", "0", "--log-file", log],
+                               preexec_fn=prepare)
     try:
         port = wait_until(lambda: log.exists() and (found := re.search(r"Listening at: \S+:(\d+)", log.read_text())) and
                           int(found.group(1)), "the log file")
@@ -368,7 +378,8 @@ def test_echo_gives_the_body_back_as_it_comes(start, length, chunked):
             pieces = [b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces] + [b"0\r\n\r\n"]
 
         def feed():
-            peer.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-test\r\n" + framing + b"\r\n\r\n")
+            fields = b"Host: x\r\nContent-Type: application/x-test\r\n" + framing
+            peer.sendall(b"POST /echo HTTP/1.1\r\n" + fields + b"\r\n\r\n")
             for piece in pieces:
                 peer.sendall(piece)
 
@@ -663,6 +674,18 @@ def test_a_connection_ends_int_too(start):
             assert server.wait() == 0
 
 
+def test_the_health_check_tells_of_a_stop(start):
+    server = start("--sleep", 1, "--admin", "127.0.0.1:0")
+    port = server.admin_port()
+    peer = send(server)
+    asleep(server)
+    server.signal(signal.SIGTERM)
+    server.wait_log("Handling signal: term")
+    status, _, body = wait_until(lambda: (answer := server.get("/healthz", port=port))[0] == 503 and answer, "503")
+    assert b"stopping" in body
+    assert status_of(peer) == 200
+
+
 def test_graceful_timeout_is_the_end_of_patience(start):
     server = start("--sleep", 60, "--graceful-timeout", 0.5, "--admin", "127.0.0.1:0")
     (worker,) = workers(server, 1)
@@ -851,8 +874,8 @@ def test_no_zombies_and_no_lost_descriptors(start):
     assert descriptors(server.pid) == before
     for pid in workers(server, 3):
         wait_until(lambda: descriptors(pid) == workers_before, "a worker with the usual descriptors")
-    # The arbiter: 0 to 2, two listening sockets, the pipe that holds the admin process.  A worker: 0 to 2, its listening
-    # socket twice, and what TERM puts in its place.
+    # The arbiter: 0 to 2, two listening sockets, the pipe that holds the admin process.
+    # A worker: 0 to 2, its listening socket twice, and what TERM puts in its place.
     assert len(before) == 6 and len(workers_before) == 6
 
 
@@ -862,12 +885,7 @@ def test_the_admin_process_is_replaced(start):
     port = server.admin_port()
     assert server.get("/healthz", port=port)[0] == 200
 
-    def admin_pid():
-        found = [int(path.name) for path in pathlib.Path("/proc").glob("[0-9]*") if parent_of(path.name) == server.pid]
-        found.remove(worker)
-        return found and found[0]
-
-    first = wait_until(admin_pid, "the admin process")
+    (first,) = wait_until(lambda: [pid for pid in children_of(server.pid) if pid != worker], "the admin process")
     os.kill(first, signal.SIGKILL)
     server.wait_log(rf"admin process \(pid:{first}\) ended unasked")
     assert server.get("/healthz", port=port)[0] == 200
@@ -900,7 +918,7 @@ def test_metrics_of_dead_workers_stay_counted(start):
     assert metric(server, "loopfork_sleeping") == 0
     assert metric(server, "loopfork_requests_in_flight") == 0
     assert metric(server, "loopfork_workers") == 1
-    assert metric(server, "loopfork_worker_deaths_total") == 1
+    assert metric(server, "loopfork_worker_restarts_total") == 1
 
 
 # Lack of means
@@ -945,7 +963,7 @@ def test_no_process_for_a_worker(start):
     assert server.get("/healthz", port=port)[0] == 200
     with subprocess.Popen(["sleep", "60"], preexec_fn=become_user) as other:
         os.kill(worker, signal.SIGKILL)
-        server.wait_log(r"\[ERROR\] Cannot start a worker: Resource temporarily unavailable; trying again in 1 s", count=2)
+        server.wait_log(r"\[ERROR\] Cannot start a worker: Resource temporarily unavailable; trying again", count=2)
         status, _, body = server.get("/healthz", port=port)
         assert status == 503 and b"no worker is alive" in body
         other.kill()
@@ -965,20 +983,21 @@ def test_workers_that_cannot_begin_end_the_arbiter():
 
 
 def test_as_pid_1(tmp_path):
-    """In a container the arbiter is PID 1: signals without a handler do not reach it, and orphans become its children."""
+    """In a container the arbiter is PID 1: signals without a handler do not reach it, and orphans become its own."""
     log = tmp_path / "log"
-    command = ["unshare", "--pid", "--fork", "--kill-child", str(PROGRAM), "--bind", "127.0.0.1:0", "--sleep", "0", "--log-file", str(log)]
+    enter = ["unshare", "--pid", "--fork", "--kill-child"]
     if os.geteuid() != 0:
-        command[1:1] = ["--user", "--map-root-user"]
-    if shutil.which("unshare") is None or subprocess.run([*command[:-7], "true"], capture_output=True).returncode != 0:
+        enter += ["--user", "--map-root-user"]
+    if shutil.which("unshare") is None or subprocess.run([*enter, "true"], capture_output=True).returncode != 0:
         pytest.skip("no new PID namespace here")
-    process = subprocess.Popen(command)
+    process = subprocess.Popen([*enter, PROGRAM, "--bind", "127.0.0.1:0", "--sleep", "0", "--log-file", log])
     try:
-        port = int(wait_until(lambda: log.exists() and re.search(r"Listening at: \S+:(\d+) \(1\)", log.read_text()), "PID 1").group(1))
+        listening = r"Listening at: \S+:(\d+) \(1\)"
+        port = int(wait_until(lambda: log.exists() and re.search(listening, log.read_text()), "PID 1").group(1))
         with socket.create_connection(("127.0.0.1", port), PATIENCE) as peer:
             peer.sendall(GET)
             assert parse_response(read_all(peer))[0] == 200
-        (arbiter,) = [int(path.name) for path in pathlib.Path("/proc").glob("[0-9]*") if parent_of(path.name) == process.pid]
+        (arbiter,) = children_of(process.pid)
         os.kill(arbiter, signal.SIGTTIN)
         wait_until(lambda: log.read_text().count("Booting worker") == 2, "a second worker")
         os.kill(arbiter, signal.SIGTERM)
@@ -1002,7 +1021,8 @@ def test_the_real_client_gets_what_it_asked_for(start):
     if shutil.which("ab") is None:
         pytest.skip("ab is not installed")
     server = start("--sleep", 0.01, "--workers", 2)
-    done = subprocess.run(["ab", "-n", "100", "-c", "10", server.url], capture_output=True, text=True, timeout=PATIENCE * 2)
+    done = subprocess.run(["ab", "-n", "100", "-c", "10", server.url], capture_output=True, text=True,
+                          timeout=2 * PATIENCE)
     assert re.search(r"Complete requests: +100\b", done.stdout) and re.search(r"Failed requests: +0\b", done.stdout)
 
 

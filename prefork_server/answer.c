@@ -1,0 +1,180 @@
+/* What leaves for a client: the head and body of an answer, sent, counted and logged. */
+#include "prefork_server/answer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "common/access_log.h"
+#include "common/clock.h"
+#include "common/http_response.h"
+#include "common/listener.h"
+#include "common/log.h"
+#include "common/metrics.h"
+
+#define CLOSE_FIELD "Connection: close\r\n"
+#define FIELDS_MAX 128     /* a plan's own fields and Connection */
+#define MEDIA_TYPE_MAX 128 /* of an /echo that comes back; a longer one is not worth repeating */
+
+/* media_type: /echo gives the request's own type back, when it is short and harmless. */
+static const char *
+media_type(const struct exchange *exchange, char *buf)
+{
+	struct http_span own = exchange->request.content_type;
+
+	if (exchange->plan.content_type != NULL)
+		return exchange->plan.content_type;
+	if (own.at == NULL || own.len == 0 || own.len >= MEDIA_TYPE_MAX)
+		return "application/octet-stream";
+	for (size_t i = 0; i < own.len; i++)
+		if (own.at[i] < ' ' || own.at[i] > '~')
+			return "application/octet-stream";
+	memcpy(buf, own.at, own.len);
+	buf[own.len] = '\0';
+	return buf;
+}
+
+/* write_head formats the answer's header section into HEAD; returns its length. */
+static size_t
+write_head(struct exchange *exchange, char *head, size_t size, int64_t content_length)
+{
+	const struct workload_plan *plan = &exchange->plan;
+	char type[MEDIA_TYPE_MAX];
+	char fields[FIELDS_MAX];
+	struct http_response response = {
+	    .status = plan->status,
+	    .minor = exchange->request.minor,
+	    .content_type = media_type(exchange, type),
+	    .fields = plan->fields,
+	    .content_length = content_length,
+	};
+
+	/* gunicorn says so on HTTP/1.0 too, where the version does not need it. */
+	if (response.minor == 0 && plan->fields == NULL) {
+		response.fields = CLOSE_FIELD;
+	} else if (response.minor == 0) {
+		snprintf(fields, sizeof(fields), "%s" CLOSE_FIELD, plan->fields);
+		response.fields = fields;
+	}
+	return http_response_head(head, size, &response);
+}
+
+/* send_parts sends them, counts them, and logs a peer that does not read. Returns 0 or -errno. */
+static int
+send_parts(struct exchange *exchange, struct iovec *parts, int count)
+{
+	const struct config *config = exchange->worker->config;
+	struct metrics *metrics = exchange->worker->metrics;
+	size_t len = 0;
+	int error;
+
+	for (int i = 0; i < count; i++)
+		len += parts[i].iov_len;
+	error = client_write(&exchange->client, parts, count, clock_now_ns() + config->drain_timeout_ns);
+	if (error == 0) {
+		metrics_add(&metrics->sent_bytes, len);
+	} else if (error == -ETIMEDOUT) {
+		char peer[64];
+
+		metrics_add(&metrics->timeouts, 1);
+		log_warning("%s does not read its answer: cut off after %.3g s",
+		    listener_peer_name(exchange->client.fd, peer, sizeof(peer)),
+		    (double)(clock_now_ns() - exchange->accepted_ns) / (double)NS_PER_SEC);
+	} else {
+		log_debug("Ignoring a peer that closed early: %s", strerror(-error));
+	}
+	return error;
+}
+
+/* begin_answer counts the answer whose head is about to leave. */
+static void
+begin_answer(struct exchange *exchange)
+{
+	exchange->status = exchange->plan.status;
+	metrics_add(&exchange->worker->metrics->responses[exchange->status / 100], 1);
+}
+
+int
+answer_send(struct exchange *exchange)
+{
+	const struct workload_plan *plan = &exchange->plan;
+	char head[HTTP_RESPONSE_HEAD_MAX + FIELDS_MAX];
+	struct iovec parts[2];
+	int count = 1;
+
+	begin_answer(exchange);
+	parts[0].iov_base = head;
+	parts[0].iov_len = write_head(exchange, head, sizeof(head), (int64_t)plan->body_len);
+	if (!exchange->request.head && plan->body_len > 0) {
+		/* iovec wants a pointer that sendmsg will not write through. */
+		parts[1].iov_base = (void *)(uintptr_t)workload_plan_body(plan);
+		parts[1].iov_len = plan->body_len;
+		exchange->body_bytes = plan->body_len;
+		count = 2;
+	}
+	return send_parts(exchange, parts, count);
+}
+
+int
+answer_send_piece(struct exchange *exchange, const char *data, size_t len)
+{
+	const struct http_request *request = &exchange->request;
+	bool unknown = request->content_length == HTTP_LENGTH_CHUNKED;
+	bool chunked = unknown && request->minor > 0 && !request->head;
+	char head[HTTP_RESPONSE_HEAD_MAX + FIELDS_MAX];
+	char chunk[HTTP_CHUNK_HEAD_MAX];
+	struct iovec parts[4];
+	int count = 0;
+
+	if (exchange->status == 0) {
+		begin_answer(exchange);
+		parts[count].iov_base = head;
+		parts[count++].iov_len =
+		    write_head(exchange, head, sizeof(head), unknown ? HTTP_LENGTH_UNKNOWN : request->content_length);
+	}
+	if (chunked && len > 0) {
+		parts[count].iov_base = chunk;
+		parts[count++].iov_len = http_chunk_head(chunk, len);
+	}
+	if (len > 0 && !request->head) {
+		parts[count].iov_base = (void *)(uintptr_t)data;
+		parts[count++].iov_len = len;
+		exchange->body_bytes += len;
+	}
+	if (chunked) {
+		const char *end = len > 0 ? HTTP_CHUNK_TAIL : HTTP_LAST_CHUNK;
+
+		parts[count].iov_base = (void *)(uintptr_t)end;
+		parts[count++].iov_len = strlen(end);
+	}
+	return count == 0 ? 0 : send_parts(exchange, parts, count);
+}
+
+bool
+answer_invite_body(struct exchange *exchange)
+{
+	struct iovec part = {.iov_base = (void *)(uintptr_t)HTTP_CONTINUE, .iov_len = strlen(HTTP_CONTINUE)};
+
+	if (exchange->request.expect != HTTP_EXPECT_CONTINUE || exchange->request.content_length == 0 ||
+	    exchange->used < exchange->filled)
+		return true;
+	return send_parts(exchange, &part, 1) == 0;
+}
+
+void
+answer_log(const struct exchange *exchange)
+{
+	static const struct http_request unparsed;
+	char peer[64];
+	struct access_log_entry entry = {
+	    .request = exchange->request.method != NULL ? &exchange->request : &unparsed,
+	    .status = exchange->status,
+	    .body_bytes = exchange->body_bytes,
+	};
+
+	if (exchange->worker->access_log == NULL || exchange->status == 0)
+		return;
+	entry.peer = listener_peer_name(exchange->client.fd, peer, sizeof(peer));
+	access_log_add(exchange->worker->access_log, &entry);
+}

@@ -29,8 +29,7 @@ struct shared {
 #define WORKER_FAILED (1ULL << 32)
 
 struct worker {
-	_Alignas(CACHE_LINE) _Atomic uint64_t
-	    complete; /* for the progress line; the one thing another thread reads meanwhile */
+	_Alignas(CACHE_LINE) _Atomic uint64_t complete; /* all that another thread reads meanwhile */
 	_Alignas(CACHE_LINE) const struct cell *cell;
 	struct shared *shared;
 	struct event_base *base;

@@ -14,12 +14,12 @@ struct server;
 struct acceptor {
 	uv_poll_t poll;
 	struct server *server;
-	struct deadline retry;	/* after a resource ran out */
-	size_t room_max;	/* connections at a time */
-	int fd;			/* the listening socket; -1: closed */
-	bool paused;		/* not watching: a resource, or --max-connections, ran out */
-	bool told;		/* and the log has said so; until nobody waits in the backlog again */
-	bool ending;		/* serves those who wait already, then closes */
+	struct deadline retry; /* after a resource ran out */
+	size_t room_max;       /* connections at a time */
+	int fd;                /* the listening socket; -1: closed */
+	bool paused;           /* not watching: a resource, or --max-connections, ran out */
+	bool told;             /* and the log has said so; until nobody waits in the backlog again */
+	bool ending;           /* serves those who wait already, then closes */
 };
 
 /*

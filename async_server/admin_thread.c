@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "async_server/side_thread.h"
 #include "common/listener.h"
 #include "common/log.h"
 
@@ -26,7 +27,7 @@ admin_thread_start(struct admin_thread *thread)
 	int error;
 
 	thread->admin.stop_fd = eventfd(0, EFD_CLOEXEC);
-	error = thread->admin.stop_fd < 0 ? -errno : -pthread_create(&thread->thread, NULL, run, thread);
+	error = thread->admin.stop_fd < 0 ? -errno : side_thread_start(&thread->thread, run, thread);
 	if (error != 0) {
 		if (thread->admin.stop_fd >= 0)
 			close(thread->admin.stop_fd);

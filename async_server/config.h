@@ -7,20 +7,20 @@
 /* Fixed after config_parse. Times are in nanoseconds; strings point into argv. */
 struct config {
 	const char *bind;
-	const char *admin;		/* NULL: no admin address */
-	const char *access_logfile;	/* NULL: none; "-": standard output */
-	const char *error_logfile;	/* NULL or "-": standard error */
-	int log_level;			/* enum log_level */
-	int mode;			/* enum wait_mode at start */
-	uint64_t sleep_ns;		/* at start */
+	const char *admin;          /* NULL: no admin address */
+	const char *access_logfile; /* NULL: none; "-": standard output */
+	const char *error_logfile;  /* NULL or "-": standard error */
+	int log_level;              /* enum log_level */
+	int mode;                   /* enum wait_mode at start */
+	uint64_t sleep_ns;          /* at start */
 	uint64_t max_sleep_ns;
-	int64_t threads;		/* of the pool */
+	int64_t threads; /* of the pool */
 	int64_t backlog;
-	int64_t max_connections;	/* 0: as many as there are file descriptors */
-	uint64_t keep_alive_ns;		/* between two requests */
-	uint64_t header_timeout_ns;	/* until the first byte; and from it to the end of the header */
-	uint64_t body_timeout_ns;	/* between two pieces of a body */
-	uint64_t drain_timeout_ns;	/* for a peer that does not take an answer, or does not close after it */
+	int64_t max_connections;    /* 0: as many as there are file descriptors */
+	uint64_t keep_alive_ns;     /* between two requests */
+	uint64_t header_timeout_ns; /* until the first byte; and from it to the end of the header */
+	uint64_t body_timeout_ns;   /* between two pieces of a body */
+	uint64_t drain_timeout_ns;  /* for a peer that does not take an answer, or does not close after it */
 	uint64_t shutdown_timeout_ns;
 	uint64_t slow_callback_ns;
 };

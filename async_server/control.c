@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "async_server/side_thread.h"
 #include "common/log.h"
 
 /* Ends the thread, when `ended` says that it was meant so. */
@@ -77,7 +78,7 @@ control_start(struct control *control, struct settings *settings, void (*stop)(v
 	control->stop = stop;
 	control->context = context;
 	atomic_init(&control->ended, false);
-	return -pthread_create(&control->thread, NULL, run, control);
+	return side_thread_start(&control->thread, run, control);
 }
 
 void

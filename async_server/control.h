@@ -12,7 +12,7 @@
 struct control {
 	pthread_t thread;
 	struct settings *settings;
-	void (*stop)(void *context);	/* asks for a graceful stop, from this thread */
+	void (*stop)(void *context); /* asks for a graceful stop, from this thread */
 	void *context;
 	atomic_bool ended;
 };
@@ -32,7 +32,8 @@ void control_block_signals(void);
  *
  * Returns 0 or -errno.
  */
-MUST_CHECK int control_start(struct control *control, struct settings *settings, void (*stop)(void *context), void *context);
+MUST_CHECK int control_start(
+    struct control *control, struct settings *settings, void (*stop)(void *context), void *context);
 
 /* control_end ends the thread; signals that come afterwards wait for ever. */
 void control_end(struct control *control);

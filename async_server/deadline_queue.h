@@ -27,17 +27,17 @@ typedef void deadline_fn(struct deadline *deadline);
 /* One moment that somebody waits for; it lies inside what it belongs to. All zero but for `expire`: not queued. */
 struct deadline {
 	struct deadline *next;
-	struct deadline **link;	/* what points to this one; NULL: not queued */
+	struct deadline **link; /* what points to this one; NULL: not queued */
 	uint64_t due_ns;
-	uint64_t tick;		/* where it is queued; due_ns may have moved later since */
-	deadline_fn *expire;	/* whom to tell; deadline_queue_pop leaves the call to its caller */
+	uint64_t tick;       /* where it is queued; due_ns may have moved later since */
+	deadline_fn *expire; /* whom to tell; deadline_queue_pop leaves the call to its caller */
 };
 
 /* A slot of level L is 64^L ticks wide.  What is due later than the present slot of its level waits in a higher one. */
 struct deadline_queue {
-	uint64_t tick;				/* everything up to here has been handed out */
+	uint64_t tick; /* everything up to here has been handed out */
 	struct deadline *expired;
-	uint64_t occupied[DEADLINE_LEVELS];	/* bit per slot: may hold something */
+	uint64_t occupied[DEADLINE_LEVELS]; /* bit per slot: may hold something */
 	struct deadline *slots[DEADLINE_LEVELS][DEADLINE_SLOTS];
 };
 

@@ -97,8 +97,6 @@ open_listener(const char *address, const char *option, int backlog)
 static void
 start_admin(struct process *process, int listen_fd)
 {
-	char name[LISTENER_NAME_MAX];
-
 	process->admin.admin = (struct admin){
 	    .listen_fd = listen_fd,
 	    .settings = process->settings,
@@ -108,7 +106,6 @@ start_admin(struct process *process, int listen_fd)
 	    .context = &process->server,
 	};
 	check(admin_thread_start(&process->admin), "cannot start the admin thread");
-	log_info("Admin on %s", listener_name(listen_fd, name));
 }
 
 static void
@@ -118,9 +115,13 @@ stop_server(void *server)
 }
 
 static void
-print_banner(const char *name)
+print_banner(int listen_fd, int admin_fd)
 {
-	printf("======== Running on %s ========\n(Press CTRL+C to quit)\n", name);
+	char name[LISTENER_NAME_MAX];
+
+	if (admin_fd >= 0)
+		log_info("Admin on %s", listener_name(admin_fd, name));
+	printf("======== Running on %s ========\n(Press CTRL+C to quit)\n", listener_name(listen_fd, name));
 	fflush(stdout);
 }
 
@@ -137,7 +138,6 @@ main(int argc, char **argv)
 {
 	static struct process process;
 	const struct config *config = &process.config;
-	char name[LISTENER_NAME_MAX];
 	int listen_fd, admin_fd = -1;
 
 	config_parse(&process.config, argc, argv);
@@ -146,17 +146,18 @@ main(int argc, char **argv)
 	http_response_set_server("async_server/" LOOPFORK_VERSION);
 	open_logs(&process);
 	open_state(&process);
-	listen_fd = open_listener(config->bind, "--bind", (int)config->backlog);
-	if (config->admin != NULL)
-		admin_fd = open_listener(config->admin, "--admin", ADMIN_BACKLOG);
-	listener_name(listen_fd, name);
-	check(server_init(&process.server, config, process.settings, process.metrics, process.access_log, listen_fd),
+	check(server_init(&process.server, config, process.settings, process.metrics, process.access_log),
 	    "cannot start the event loop");
 	check(control_start(&process.control, process.settings, stop_server, &process.server),
 	    "cannot start the thread that waits for signals");
-	if (admin_fd >= 0)
+	if (config->admin != NULL) {
+		admin_fd = open_listener(config->admin, "--admin", ADMIN_BACKLOG);
 		start_admin(&process, admin_fd);
-	print_banner(name);
+	}
+	/* The last that is opened: see side_thread.h. */
+	listen_fd = open_listener(config->bind, "--bind", (int)config->backlog);
+	check(server_listen(&process.server, listen_fd), "cannot accept connections");
+	print_banner(listen_fd, admin_fd);
 
 	server_run(&process.server);
 

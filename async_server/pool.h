@@ -34,18 +34,18 @@ struct pool_list {
  * because a sleep there cannot be ended.
  */
 struct pool {
-	pthread_mutex_t lock;		/* of all but `async` and `threads_max` */
-	pthread_cond_t queued;		/* a job came, or the end */
-	pthread_cond_t cancelled;	/* a job was cancelled */
-	struct pool_list queue;		/* not begun */
-	struct pool_list done;		/* over, and their owners not told yet */
-	size_t waiting;			/* jobs in the queue */
-	size_t idle;			/* threads that wait for one */
+	pthread_mutex_t lock;     /* of all but `async` and `threads_max` */
+	pthread_cond_t queued;    /* a job came, or the end */
+	pthread_cond_t cancelled; /* a job was cancelled */
+	struct pool_list queue;   /* not begun */
+	struct pool_list done;    /* over, and their owners not told yet */
+	size_t waiting;           /* jobs in the queue */
+	size_t idle;              /* threads that wait for one */
 	pthread_t *threads;
 	size_t threads_count;
 	size_t threads_max;
 	bool ending;
-	uv_async_t async;		/* tells the loop that `done` is not empty */
+	uv_async_t async; /* tells the loop that `done` is not empty */
 };
 
 /*

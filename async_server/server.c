@@ -156,9 +156,8 @@ open_timer(struct server *server)
 
 int
 server_init(struct server *server, const struct config *config, struct settings *settings, struct metrics *metrics,
-    struct access_log *access_log, int listen_fd)
+    struct access_log *access_log)
 {
-	size_t room_max = config->max_connections > 0 ? (size_t)config->max_connections : SIZE_MAX;
 	int error;
 
 	memset(server, 0, offsetof(struct server, in));
@@ -181,11 +180,18 @@ server_init(struct server *server, const struct config *config, struct settings 
 		error = uv_async_init(&server->loop, &server->stop, on_stop);
 	if (error == 0)
 		error = pool_init(&server->pool, &server->loop, (size_t)config->threads);
-	if (error == 0)
-		error = acceptor_init(&server->acceptor, server, listen_fd, room_max);
 	server->check.data = server;
 	server->stop.data = server;
 	return error;
+}
+
+int
+server_listen(struct server *server, int listen_fd)
+{
+	const struct config *config = server->config;
+	size_t room_max = config->max_connections > 0 ? (size_t)config->max_connections : SIZE_MAX;
+
+	return acceptor_init(&server->acceptor, server, listen_fd, room_max);
 }
 
 void

@@ -34,26 +34,26 @@ struct server {
 	const struct config *config;
 	struct settings *settings;
 	struct metrics *metrics;
-	struct access_log *access_log;	/* NULL: off */
+	struct access_log *access_log; /* NULL: off */
 	struct http_limits limits;
 	struct deadline_queue deadlines;
 	struct exchange_store exchanges;
 	struct acceptor acceptor;
 	struct pool pool;
-	uv_poll_t timer;		/* on timer_fd, the timerfd that wakes the loop for the next deadline */
-	uv_check_t check;		/* after the events of each round */
-	uv_async_t stop;		/* server_stop, from other threads */
-	struct deadline shutdown;	/* --shutdown-timeout, once stopping */
-	uint64_t timer_ns;		/* what timer_fd is set to; DEADLINE_NONE: nothing */
-	struct conn *conns;		/* the open ones */
-	size_t connections;		/* their number */
-	size_t jobs;			/* sleeps on pool threads */
+	uv_poll_t timer;          /* on timer_fd, the timerfd that wakes the loop for the next deadline */
+	uv_check_t check;         /* after the events of each round */
+	uv_async_t stop;          /* server_stop, from other threads */
+	struct deadline shutdown; /* --shutdown-timeout, once stopping */
+	uint64_t timer_ns;        /* what timer_fd is set to; DEADLINE_NONE: nothing */
+	struct conn *conns;       /* the open ones */
+	size_t connections;       /* their number */
+	size_t jobs;              /* sleeps on pool threads */
 	int timer_fd;
-	bool timer_fired;		/* and has not been set again */
-	_Atomic bool stop_asked;	/* by server_stop: answers say Connection: close from now on */
-	bool stopping;			/* on_stop has seen to it: finishing what is in flight */
-	bool ended;			/* the loop's own handles are closed */
-	_Atomic uint64_t lag_ns;	/* how late the latest deadlines were handed out; read by the admin thread */
+	bool timer_fired;        /* and has not been set again */
+	_Atomic bool stop_asked; /* by server_stop: answers say Connection: close from now on */
+	bool stopping;           /* on_stop has seen to it: finishing what is in flight */
+	bool ended;              /* the loop's own handles are closed */
+	_Atomic uint64_t lag_ns; /* how late the latest deadlines were handed out; read by the admin thread */
 	_Atomic uint64_t lag_max_ns;
 	/* One buffer for reading and one for writing: only one connection is at work at any time. */
 	size_t out_len;
@@ -61,12 +61,12 @@ struct server {
 	char out[SERVER_OUT_SIZE];
 };
 
-/*
- * server_init prepares the loop to serve LISTEN_FD, which it takes over.  All
- * pointers stay the caller's and outlive it.  Returns 0 or -errno.
- */
+/* server_init prepares the loop. All pointers stay the caller's and outlive it. Returns 0 or -errno. */
 MUST_CHECK int server_init(struct server *server, const struct config *config, struct settings *settings,
-    struct metrics *metrics, struct access_log *access_log, int listen_fd);
+    struct metrics *metrics, struct access_log *access_log);
+
+/* server_listen has the server accept connections from LISTEN_FD, which it takes over. Returns 0 or -errno. */
+MUST_CHECK int server_listen(struct server *server, int listen_fd);
 
 /* server_run serves until a graceful stop is over. */
 void server_run(struct server *server);

@@ -280,13 +280,21 @@ def test_the_pid_file(start, tmp_path):
 
 def test_a_unix_socket(start, tmp_path):
     path = tmp_path / "socket"
-    server = start("--sleep", 0, bind=f"unix:{path}")
-    with socket.socket(socket.AF_UNIX) as peer:
+    server = start("--sleep", 0.2, "--admin", "127.0.0.1:0", bind=f"unix:{path}")
+    workers(server, 1)
+
+    def ask():
+        peer = socket.socket(socket.AF_UNIX)
         peer.settimeout(PATIENCE)
         peer.connect(str(path))
         peer.sendall(GET)
-        assert parse_response(read_all(peer))[0] == 200
+        return peer
+
+    assert status_of(ask()) == 200
+    peers = [ask() for _ in range(4)]
+    asleep(server)
     server.signal(signal.SIGTERM)
+    assert [status_of(peer) for peer in peers] == [200] * 4
     assert server.wait() == 0
     assert not path.exists()
 
@@ -943,7 +951,7 @@ def test_no_descriptor_for_a_connection(start):
 
 def test_no_process_for_a_worker(start):
     """fork fails with EAGAIN: said, and tried again; the health check tells it meanwhile."""
-    uid = 54321  # whose processes are all ours to count
+    uid = 20_000 + os.getpid() % 40_000  # whose processes are all ours to count
 
     def become_user(limit=None):
         if limit:

@@ -1,9 +1,11 @@
-/* One connection: reads, writes, time limits, and which of them it waits for. */
+/* One connection: opened, watched, written to and closed. */
 #ifndef ASYNC_SERVER_CONN_H
 #define ASYNC_SERVER_CONN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <uv.h>
 
 #include "async_server/deadline_queue.h"
@@ -51,17 +53,32 @@ struct conn {
 	bool in_pool;     /* its sleep is on a thread of the pool */
 };
 
+/* How long a graceful stop waits for the first byte of a connection that has just been made. */
+#define CONN_STOP_GRACE_NS 1000000000ULL
+
 /* conn_open takes over the accepted socket FD and serves it until either side closes. */
 void conn_open(struct server *server, int fd);
+
+/* conn_watch waits for EVENTS (UV_READABLE or UV_WRITABLE) from now on, 0 for none; no change costs nothing. */
+void conn_watch(struct conn *conn, int events);
+
+/* conn_set_deadline has conn_on_deadline called TIMEOUT_NS after the loop's present round, if nothing sets it again. */
+void conn_set_deadline(struct conn *conn, uint64_t timeout_ns);
 
 /* conn_flush writes the server's output buffer to CONN, and keeps for later what the kernel does not take. */
 void conn_flush(struct conn *conn);
 
-/* conn_wake goes on with a connection whose sleep is over. */
-void conn_wake(struct conn *conn);
+/* conn_send writes what the kernel takes. Returns how much, 0 when it is full, -1 when CONN was dead and is now closed. */
+ssize_t conn_send(struct conn *conn, const char *data, size_t len);
 
-/* conn_stop is the server's graceful end: closes CONN unless there is, or may be, a request on the way. */
-void conn_stop(struct conn *conn);
+/* conn_keep_bytes copies DATA to BYTES, which have none. Returns false when there is no memory. */
+MUST_CHECK bool conn_keep_bytes(struct conn_bytes *bytes, const char *data, size_t len);
+
+/* conn_drop_bytes frees them, if any. */
+void conn_drop_bytes(struct conn_bytes *bytes);
+
+/* conn_give_exchange returns the exchange, if any, to the store, unless a pool thread is using it: then the thread's end does. */
+void conn_give_exchange(struct conn *conn);
 
 /* conn_close closes CONN at once and gives up its request. Its memory goes when nobody uses it any more. */
 void conn_close(struct conn *conn);

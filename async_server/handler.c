@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "async_server/conn_run.h"
 #include "async_server/server.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -43,7 +44,12 @@ append_head(struct conn *conn, int64_t length)
 		response.content_type = exchange->content_type;
 	exchange->chunked = length == HTTP_LENGTH_UNKNOWN && response.minor == 1;
 	exchange->keep_alive = exchange->planned && exchange->request.keep_alive && !plan->close &&
-			       (length != HTTP_LENGTH_UNKNOWN || exchange->chunked) && !is_last(conn);
+			       (length != HTTP_LENGTH_UNKNOWN || exchange->chunked);
+	if (exchange->keep_alive && is_last(conn)) {
+		/* The client does not expect it, and may be sending the next one just now. */
+		exchange->keep_alive = false;
+		conn->linger = true;
+	}
 	exchange->head_sent = true;
 	response.keep_alive = exchange->keep_alive;
 	server->out_len +=
@@ -97,8 +103,8 @@ handler_refuse(struct conn *conn, int status, const char *reason)
 	conn->linger = true;
 	if (exchange->head_sent) {
 		/* Too late to say so: the answer ends short of what it promised, and the peer sees that. */
-		conn->state = CONN_ANSWERED;
-		handler_abandon(conn);
+		exchange->keep_alive = false;
+		finish(conn);
 		return;
 	}
 	workload_plan_error(&exchange->plan, status, reason);

@@ -6,7 +6,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "async_server/conn.h"
+#include "async_server/conn_run.h"
 #include "common/clock.h"
 #include "common/log.h"
 

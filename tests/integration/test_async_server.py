@@ -555,6 +555,30 @@ class TestPipelining:
                 assert time.monotonic() - begin < 3
 
 
+class TestAccessLog:
+    def test_requests_that_wait_are_logged_as_they_came(self, start, tmp_path):
+        """Pipelined, asleep, behind others: the line still has the fields of its own request."""
+        access = tmp_path / "access.log"
+        server = start("--sleep", "0", "--access-logfile", access)
+        requests = [f"GET /{mode}{i}?sleep=0.02&mode={mode} HTTP/1.1\r\nHost: a\r\nUser-Agent: agent-{mode}{i}\r\n"
+                    for mode in MODES for i in range(5)]
+        data = server.exchange("".join(request + "\r\n" for request in requests).encode() +
+                               b"GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert data.count(HELLO) == len(requests) + 1
+        lines = wait_until(lambda: "/last" in access.read_text() and access.read_text(), "the lines").splitlines()
+        expected = [f'"GET /{mode}{i}?sleep=0.02&mode={mode} HTTP/1.1" 200 16 "-" "agent-{mode}{i}"'
+                    for mode in MODES for i in range(5)]
+        assert [line.split("] ", 1)[1] for line in lines[:-1]] == expected
+
+    def test_an_echo_that_was_cut_short_is_logged_with_what_left(self, start, tmp_path):
+        access = tmp_path / "access.log"
+        server = start("--access-logfile", access, "--body-timeout", "0.2")
+        with server.connect() as peer:
+            peer.sendall(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc")
+            read_all(peer)
+        wait_until(lambda: '"POST /echo HTTP/1.1" 200 3 ' in access.read_text(), "the line")
+
+
 class TestMetrics:
     def test_gauges_follow_what_happens(self, start):
         server = start("--sleep", "1", "--admin", "127.0.0.1:0")

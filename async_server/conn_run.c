@@ -1,0 +1,299 @@
+/* What moves a connection on: bytes that came, room to write, a sleep that ended, time that is over. */
+#include "async_server/conn_run.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "async_server/handler.h"
+#include "async_server/server.h"
+
+static bool
+is_reading(const struct conn *conn)
+{
+	return conn->state <= CONN_BODY && conn->output.bytes == NULL;
+}
+
+/* take feeds DATA to the request, and each request after it, while nothing has to be waited for. Returns how much it took. */
+static size_t
+take(struct conn *conn, const char *data, size_t len)
+{
+	struct server *server = conn->server;
+	size_t done = 0;
+
+	while (is_reading(conn)) {
+		enum http_event event;
+		size_t taken;
+
+		if (SERVER_OUT_SIZE - server->out_len < SERVER_STEP_MAX) {
+			conn_flush(conn);
+			continue;
+		}
+		if (conn->state == CONN_IDLE) {
+			if (done == len)
+				break;
+			if (conn->exchange != NULL)
+				exchange_reset(conn->exchange); /* it had the request before in these data */
+			else
+				conn->exchange = exchange_take(&server->exchanges, conn);
+			if (conn->exchange == NULL) {
+				conn_close(conn);
+				break;
+			}
+			conn->state = CONN_HEADER;
+			conn->new_request = true;
+		}
+		event = http_request_read(&conn->exchange->request, data + done, len - done, &taken);
+		done += taken;
+		conn->more = done < len;
+		if (event == HTTP_MORE)
+			break;
+		handler_event(conn, event);
+	}
+	return done;
+}
+
+/* keep_input keeps what take left of DATA for when the connection goes on. */
+static void
+keep_input(struct conn *conn, const char *data, size_t len)
+{
+	if (len > 0 && conn->state == CONN_ANSWERED)
+		conn->linger = true;
+	if (len == 0 || conn->state > CONN_WAITING)
+		conn_drop_bytes(&conn->input);
+	else if (conn->input.bytes != NULL)
+		conn->input.at = conn->input.len - (uint32_t)len;
+	else if (!conn_keep_bytes(&conn->input, data, len))
+		conn_close(conn);
+}
+
+/* keep_request saves the request's fields, as the buffer that they stand in is about to go or to be used again. */
+static void
+keep_request(struct conn *conn)
+{
+	struct exchange *exchange = conn->exchange;
+
+	if (exchange == NULL || !exchange->planned || exchange->kept)
+		return;
+	if (conn->server->access_log == NULL && conn->state != CONN_READY)
+		return;
+	exchange->kept = true;
+	if (http_request_keep(&exchange->request) != 0)
+		conn_close(conn);
+}
+
+/* linger ends the sending side, and waits for the peer to end its own. */
+static void
+linger(struct conn *conn)
+{
+	/* Not watched any more while it slept: the peer has sent something, or has gone. */
+	if (conn->events == 0)
+		conn->linger = true;
+	if (!conn->linger || shutdown(conn->fd, SHUT_WR) != 0) {
+		conn_close(conn);
+		return;
+	}
+	conn->state = CONN_LINGERING;
+	conn_give_exchange(conn);
+	conn_set_deadline(conn, conn->server->config->drain_timeout_ns);
+	conn_watch(conn, UV_READABLE);
+}
+
+/* settle_idle: the time limit differs before the first request. */
+static void
+settle_idle(struct conn *conn)
+{
+	const struct config *config = conn->server->config;
+
+	conn_give_exchange(conn);
+	conn_watch(conn, UV_READABLE);
+	conn_set_deadline(conn, conn->served ? config->keep_alive_ns : config->header_timeout_ns);
+	if (conn->server->stopping && conn->served)
+		conn_stop(conn);
+}
+
+/* settle decides what a connection that went as far as it could waits for now. */
+static void
+settle(struct conn *conn)
+{
+	const struct config *config = conn->server->config;
+
+	if (conn->output.bytes != NULL) {
+		conn_watch(conn, UV_WRITABLE);
+		return;
+	}
+	switch ((enum conn_state)conn->state) {
+	case CONN_IDLE:
+		settle_idle(conn);
+		break;
+	case CONN_HEADER:
+		if (!http_request_started(&conn->exchange->request)) {
+			conn->state = CONN_IDLE; /* only empty lines, as some old clients send after a body */
+			settle_idle(conn);
+			break;
+		}
+		/* From the first byte on, however many pieces follow. */
+		if (conn->new_request)
+			conn_set_deadline(conn, config->header_timeout_ns);
+		conn->new_request = false;
+		conn_watch(conn, UV_READABLE);
+		break;
+	case CONN_BODY:
+		conn_set_deadline(conn, config->body_timeout_ns);
+		conn_watch(conn, UV_READABLE);
+		break;
+	case CONN_ANSWERED:
+		linger(conn);
+		break;
+	case CONN_READY:   /* only while output is left */
+	case CONN_WAITING: /* stays watched: see on_readable */
+	case CONN_LINGERING:
+	case CONN_CLOSED:
+		break;
+	}
+}
+
+/* run takes a connection as far as it goes without waiting. DATA was just read, or is the rest of conn->input. */
+static void
+run(struct conn *conn, const char *data, size_t len)
+{
+	for (;;) {
+		size_t taken = take(conn, data, len);
+
+		data += taken;
+		len -= taken;
+		/* Before a sleep, what is ready leaves. */
+		conn_flush(conn);
+		if (conn->state != CONN_READY || conn->output.bytes != NULL)
+			break;
+		handler_wait(conn);
+	}
+	keep_request(conn);
+	keep_input(conn, data, len);
+	settle(conn);
+}
+
+/* resume goes on with what had been read before. */
+static void
+resume(struct conn *conn)
+{
+	const struct conn_bytes *input = &conn->input;
+
+	if (input->bytes != NULL)
+		run(conn, input->bytes + input->at, input->len - input->at);
+	else
+		run(conn, conn->server->in, 0);
+}
+
+void
+conn_wake(struct conn *conn)
+{
+	metrics_add(&conn->server->metrics->sleeps_ended, 1);
+	handler_answer(conn);
+	resume(conn);
+}
+
+/* read_some reads once and goes on. */
+static void
+read_some(struct conn *conn)
+{
+	struct server *server = conn->server;
+	ssize_t got = recv(conn->fd, server->in, SERVER_IN_SIZE, 0);
+
+	if (got > 0) {
+		metrics_add(&server->metrics->received_bytes, (uint64_t)got);
+		if (conn->state != CONN_LINGERING)
+			run(conn, server->in, (size_t)got);
+	} else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+		/* The peer is done or dead, and what it began can never become whole. */
+		conn_close(conn);
+	}
+}
+
+static void
+on_readable(struct conn *conn)
+{
+	/* The next request waits in the kernel until this one has been answered; so does the news that the peer has gone. */
+	if (conn->state == CONN_READY || conn->state == CONN_WAITING)
+		conn_watch(conn, 0);
+	else
+		read_some(conn);
+}
+
+static void
+on_writable(struct conn *conn)
+{
+	struct conn_bytes *output = &conn->output;
+	ssize_t sent = conn_send(conn, output->bytes + output->at, output->len - output->at);
+
+	if (sent <= 0)
+		return;
+	output->at += (uint32_t)sent;
+	if (output->at < output->len) {
+		conn_set_deadline(conn, conn->server->config->drain_timeout_ns);
+		return;
+	}
+	conn_drop_bytes(output);
+	resume(conn);
+}
+
+void
+conn_on_poll(uv_poll_t *poll, int status, int events)
+{
+	struct conn *conn = poll->data;
+
+	if (status < 0 && conn->state == CONN_WAITING)
+		conn_watch(conn, 0); /* the handler goes on without its client, as in aiohttp */
+	else if (status < 0)
+		conn_close(conn);
+	else if (conn->output.bytes != NULL)
+		on_writable(conn);
+	else if ((events & UV_READABLE) != 0)
+		on_readable(conn);
+}
+
+/* give_up ends a connection whose time is over: with an answer where one can be given. */
+static void
+give_up(struct conn *conn)
+{
+	metrics_add(&conn->server->metrics->timeouts, 1);
+	if (conn->output.bytes == NULL && (conn->state == CONN_HEADER || conn->state == CONN_BODY)) {
+		handler_refuse(conn, 408, NULL);
+		conn_flush(conn);
+		settle(conn);
+		return;
+	}
+	conn_close(conn);
+}
+
+void
+conn_on_deadline(struct deadline *deadline)
+{
+	struct conn *conn = CONTAINER_OF(deadline, struct conn, deadline);
+
+	if (conn->state == CONN_WAITING) {
+		conn_wake(conn);
+		return;
+	}
+	/* It may be the loop that was late (it can have been blocked for long), and not the peer: look once more. */
+	if (conn->output.bytes != NULL)
+		on_writable(conn);
+	else if (conn->state <= CONN_BODY)
+		read_some(conn);
+	if (conn->state != CONN_CLOSED && !deadline_is_queued(deadline) && !conn->in_pool)
+		give_up(conn);
+}
+
+void
+conn_stop(struct conn *conn)
+{
+	if (conn->state != CONN_IDLE || conn->output.bytes != NULL)
+		return;
+	/* Bytes that have arrived are a request that must not be lost. */
+	read_some(conn);
+	if (conn->state != CONN_IDLE)
+		return;
+	if (conn->served)
+		conn_close(conn);
+	else
+		conn_set_deadline(conn, CONN_STOP_GRACE_NS);
+}

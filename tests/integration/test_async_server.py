@@ -3,6 +3,7 @@
 import concurrent.futures
 import json
 import os
+import random
 import re
 import resource
 import select
@@ -553,6 +554,56 @@ class TestPipelining:
                 assert read_response(peer)[0] == 200
                 assert not select.select([peer], [], [], 0)[0]
                 assert time.monotonic() - begin < 3
+
+
+class TestMixedLoad:
+    """Clients that keep alive, close, pipeline, abort, stall and talk nonsense, all at once; the seed is fixed."""
+
+    PIECES = [
+        GET, GET * 7, GET[:11], b"GET /?sleep=0.01 HTTP/1.1\r\nHost: a\r\n\r\n" * 2,
+        b"GET /?sleep=0.003&mode=threadpool HTTP/1.1\r\nHost: a\r\n\r\n" * 3,
+        b"GET /?sleep=0.001&mode=blocking HTTP/1.1\r\nHost: a\r\n\r\n", b"GET / HTTP/1.0\r\n\r\n",
+        b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n" + b"x" * 200000,
+        b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n" + b"x" * 100000,
+        b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4000\r\n" + b"x" * 16384 + b"\r\n0\r\n\r\n",
+        b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcdX",
+        b"PUT /x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc", b"\0\1\2", b"\r\n",
+        b"HEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" + GET,
+    ]
+
+    def client(self, server, seed, end):
+        random_one = random.Random(seed)
+        while time.monotonic() < end:
+            with server.connect() as peer:
+                peer.settimeout(0.05)
+                for _ in range(random_one.randrange(1, 6)):
+                    try:
+                        peer.sendall(random_one.choice(self.PIECES))
+                        if random_one.random() < 0.6:
+                            peer.recv(random_one.choice([1, 100, 100000]))
+                    except OSError:
+                        break
+                if random_one.random() < 0.3:
+                    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def test_it_is_survived_and_nothing_is_left(self, start, tmp_path):
+        server = start("--sleep", "0", "--admin", "127.0.0.1:0", "--access-logfile", tmp_path / "access.log", "--drain-timeout", "0.2",
+                       "--header-timeout", "0.3", "--body-timeout", "0.2", "--threads", "3", "--max-connections", "20")
+        server.admin = server.admin_port()
+        fds = open_fds(server)
+        end = time.monotonic() + 4
+        threads = [threading.Thread(target=self.client, args=(server, seed, end)) for seed in range(24)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert server.get("/")[0] == 200
+        wait_until(lambda: metric(server, "loopfork_connections_open") == 0, "no connection")
+        assert metric(server, "loopfork_requests_in_flight") == 0
+        assert metric(server, "loopfork_sleeping") == 0
+        wait_until(lambda: open_fds(server) <= fds, "closed descriptors")
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
 
 
 class TestAccessLog:

@@ -16,6 +16,7 @@
 #define SEGMENT 1400 /* a request longer than about a segment must not wait for Nagle's algorithm */
 
 static void on_ready(evutil_socket_t fd, short what, void *arg);
+static void conn_send(struct conn *conn, uint64_t now_ns);
 
 void
 conn_init(struct conn *conn, struct worker *worker, char *server, struct trace *trace)
@@ -112,14 +113,23 @@ start_again(struct conn *conn)
 	conn->timing.start_ns = clock_now_ns();
 }
 
-/* conn_open connects, as often as it may. */
+/*
+ * conn_open connects, as often as it may, and tries to send at once: on
+ * loopback the handshake is over when connect returns, although it says
+ * EINPROGRESS.  Without that, a burst of answers becomes a burst of connects,
+ * and no request leaves before the last of them (task 7 at c = 40: 2 ms a round).
+ */
 static void
 conn_open(struct conn *conn)
 {
 	int error;
 
-	while ((error = try_connect(conn)) != 0 && may_retry(conn, error))
+	while ((error = try_connect(conn)) != 0) {
+		if (!may_retry(conn, error))
+			return;
 		start_again(conn);
+	}
+	conn_send(conn, clock_now_ns());
 }
 
 static void

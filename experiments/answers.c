@@ -71,6 +71,17 @@ concurrency_conclusion(double rps_exponent, double time_exponent)
 	return "More concurrency changes little here.";
 }
 
+/* formula names the ideal's formula, as the guide to the lab has it. */
+static const char *
+formula(const struct server *server)
+{
+	if (server->ideal == IDEAL_LOOP)
+		return "n / (ceil(n/c) S)";
+	if (server->ideal == IDEAL_WORKERS)
+		return server->workers == 1 ? "w / S" : "n / (ceil(n/m) S), m = min(w, c)";
+	return "1 / S";
+}
+
 /* add_ideal says what part of the ideal the last point reaches. */
 static void
 add_ideal(struct text *text, const struct points *points, const struct series *series, const char *where)
@@ -82,10 +93,7 @@ add_ideal(struct text *text, const struct points *points, const struct series *s
 	text_add(
 	    text, " At %s it reaches %.1f%% of the ideal ", where, 100 * points->rps[last] / points->ideal_rps[last]);
 	add_rps(text, points->ideal_rps[last]);
-	text_add(text, " requests per second (%s).",
-	    series->origin->ideal == IDEAL_LOOP      ? "n / (ceil(n/c) S)"
-	    : series->origin->ideal == IDEAL_WORKERS ? "w / S"
-						     : "1 / S");
+	text_add(text, " requests per second (%s).", formula(series->origin));
 }
 
 static void

@@ -3,24 +3,29 @@
 
 #include <math.h>
 
-double
-ideal_rps(const struct server *server, double sleep_s, int concurrency, int64_t requests)
+/* at_a_time returns how many requests can sleep at the same time; NAN where that is not known. */
+static double
+at_a_time(const struct server *server, int concurrency)
 {
-	double rounds = ceil((double)requests / concurrency);
-
-	if (!(sleep_s > 0))
-		return (double)NAN;
 	switch (server->ideal) {
 	case IDEAL_LOOP:
-		return (double)requests / (rounds * sleep_s);
+		return concurrency;
 	case IDEAL_BLOCKED_LOOP:
-		return 1 / sleep_s;
+		return 1;
 	case IDEAL_WORKERS:
-		return fmin((double)server->workers, concurrency) / sleep_s;
+		return fmin((double)server->workers, concurrency);
 	case IDEAL_NONE:
 		break;
 	}
 	return (double)NAN;
+}
+
+double
+ideal_rps(const struct server *server, double sleep_s, int concurrency, int64_t requests)
+{
+	if (!(sleep_s > 0))
+		return (double)NAN;
+	return (double)requests / (ceil((double)requests / at_a_time(server, concurrency)) * sleep_s);
 }
 
 double

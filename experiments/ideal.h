@@ -5,15 +5,15 @@
 #include "experiments/definition.h"
 
 /*
- * With S the sleep, c the concurrency, n the requests, w the workers that can
- * sleep at the same time:
+ * With S the sleep, c the concurrency, n the requests, and m requests that can
+ * sleep at the same time (c in an event loop, 1 in a blocked one, min(w, c) in
+ * w workers) there are R = ceil(n / m) rounds of S each:
  *
- *   event loop            R = ceil(n / c) rounds of S each:  rps = n / (R S)
- *   workers, blocked loop  one sleep after another on each:   rps = min(w, c) / S   (w = 1 for the loop)
- *   both                   time per request = c / rps, across all concurrent requests = 1 / rps
+ *   requests per second = n / (R S): n / (ceil(n/c) S) for the loop, 1 / S for a blocked one
+ *   time per request = c / rps, and 1 / rps across all concurrent requests
  *
- * Where c divides n the loop's time per request is S, and the workers' is
- * c S / w.  Each function returns NAN where the kind is IDEAL_NONE or S is 0.
+ * Where m divides n that is m / S; the loop's time per request is then S, and
+ * that of workers c S / w.  Each function returns NAN where the kind is IDEAL_NONE or S is 0.
  */
 double ideal_rps(const struct server *server, double sleep_s, int concurrency, int64_t requests);
 double ideal_time_ms(const struct server *server, double sleep_s, int concurrency, int64_t requests);

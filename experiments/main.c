@@ -165,16 +165,17 @@ open_store(const char *results, char *error)
 static int
 command_list(struct config *config, int count, char **what)
 {
-	char *bin = find_bin(), *folder = find_experiments(bin);
 	char error[DEFINITION_ERROR_MAX];
+	char *bin, *folder, **names;
 	struct store *store;
 	size_t names_count;
-	char **names = find_names(folder, &names_count);
 	int runs = 0, status = EXIT_OK;
 
-	(void)what;
 	if (count > 0)
 		options_fail(&list_program, "takes no names; lab run %s runs it", what[0]);
+	bin = find_bin();
+	folder = find_experiments(bin);
+	names = find_names(folder, &names_count);
 	printf("%-24s %s\n", "Experiment", "Title");
 	for (size_t i = 0; i < names_count; i++) {
 		struct experiment experiment;
@@ -214,14 +215,15 @@ load_run(const struct config *config, const char *name, struct record *record)
 static int
 command_report(struct config *config, int count, char **what)
 {
-	struct record *record = memory_new(1, sizeof(*record));
 	struct keeper keeper = {0};
 	struct text tables = {0};
+	struct record *record;
 	char error[REPORT_ERROR_MAX];
 	int status;
 
 	if (count > 1)
 		options_fail(&report_program, "one run at a time; lab list shows the runs");
+	record = memory_new(1, sizeof(*record));
 	status = load_run(config, count == 1 ? what[0] : "latest", record);
 	if (status == EXIT_OK &&
 	    report_write(record, &keeper, config->run.results, !config->run.no_plots, error) != 0) {
@@ -241,7 +243,7 @@ command_report(struct config *config, int count, char **what)
 static int
 command_compare(struct config *config, int count, char **what)
 {
-	struct record *a = memory_new(1, sizeof(*a)), *b = memory_new(1, sizeof(*b));
+	struct record *a, *b;
 	struct text table = {0};
 	size_t shared, marked;
 	int status;
@@ -249,6 +251,8 @@ command_compare(struct config *config, int count, char **what)
 	if (count != 2)
 		options_fail(&compare_program,
 		    "give two runs, as in lab compare 2026-11-21_10-00-00 latest; lab list shows the runs");
+	a = memory_new(1, sizeof(*a));
+	b = memory_new(1, sizeof(*b));
 	status = load_run(config, what[0], a);
 	if (status == EXIT_OK)
 		status = load_run(config, what[1], b);

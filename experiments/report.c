@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "experiments/csv.h"
 #include "experiments/memory.h"
 #include "experiments/plot.h"
+#include "experiments/scheduler.h"
 
 static int
 fail(char *error, int result, const char *path)
@@ -83,8 +85,9 @@ each_file(const char *from, const char *to)
 	return result;
 }
 
-int
-report_write(const struct record *record, const struct keeper *keeper, const char *results, bool plots, char *error)
+/* write_folder is report_write with the signals held back. */
+static int
+write_folder(const struct record *record, const struct keeper *keeper, const char *results, bool plots, char *error)
 {
 	char *final = memory_print("%s/%s", results, record->name);
 	char *hidden = memory_print("%s/.%s.%d", results, record->name, (int)getpid());
@@ -103,5 +106,19 @@ report_write(const struct record *record, const struct keeper *keeper, const cha
 	}
 	free(final);
 	free(hidden);
+	return result;
+}
+
+int
+report_write(const struct record *record, const struct keeper *keeper, const char *results, bool plots, char *error)
+{
+	sigset_t signals, before;
+	int result;
+
+	/* Ctrl-C waits the second or two until the folder is whole: it must not leave half of one. */
+	scheduler_signals(&signals);
+	sigprocmask(SIG_BLOCK, &signals, &before);
+	result = write_folder(record, keeper, results, plots, error);
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	return result;
 }

@@ -157,15 +157,18 @@ add_number(struct text *page, double number, int digits)
 static void
 add_all_numbers(struct text *page, const struct plan *plan)
 {
+	static const char *const heads[] = {"Experiment", "Server", "S, s", "c", "n", "failed", "requests/s",
+	    "of the ideal, %", "min", "p50", "p90", "p99", "max"};
+
 	text_add(page,
-	    "<section id=\"numbers\">\n<h2>Every cell</h2>\n<p>Latency is the time from the start of a connection to "
-	    "the end of its answer, in milliseconds. The ideal is what would be measured if only the sleep took time: "
-	    "n / (⌈n/c⌉·S) requests per second for an event loop, min(w, c)/S for w blocking workers, 1/S for a "
-	    "blocked "
-	    "loop.</p>\n<div class=\"scroll\"><table "
-	    "class=\"all\">\n<thead><tr><th>Experiment</th><th>Server</th><th>S, "
-	    "s</th><th>c</th><th>n</th><th>failed</th><th>requests/s</th><th>of the ideal, "
-	    "%%</th><th>min</th><th>p50</th><th>p90</th><th>p99</th><th>max</th></tr></thead>\n<tbody>\n");
+	    "<section id=\"numbers\">\n<h2>Every cell</h2>\n<p>Latency is the time from the start of a connection "
+	    "to the end of its answer, in milliseconds. The ideal is what would be measured if only the sleep took "
+	    "time: n / (⌈n/m⌉·S) requests per second, where m requests can sleep at the same time: m = c in an "
+	    "event loop, min(w, c) in w blocking workers, 1 in a blocked loop.</p>\n");
+	text_add(page, "<div class=\"scroll\"><table class=\"all\">\n<thead><tr>");
+	for (size_t i = 0; i < ARRAY_LEN(heads); i++)
+		add_element(page, "th", heads[i]);
+	text_add(page, "</tr></thead>\n<tbody>\n");
 	for (size_t i = 0; i < plan->cell_count; i++) {
 		const struct cell *cell = &plan->cells[i];
 		const double *ms = cell->result.latency_ms;

@@ -253,7 +253,7 @@ class TestTrouble:
         assert dict(lab.rows("SELECT server, state FROM cell")) == {"first": "failed", "second": "done"}
 
     def test_a_server_that_dies_under_load(self, lab):
-        lab.define("one", ("first", "--die 1", "--take 3"), values="1")
+        lab.define("one", ("first", "--die 2", "--take 4"), values="1")
         _, err = lab.run("run", "one", status=1)
         assert "first ended with status 3 while it was loaded: first line | cannot find my shoes" in err
 
@@ -545,6 +545,38 @@ ideal = blocked-loop
                               env={key: value for key, value in os.environ.items() if key != "LOOPFORK_EXPERIMENTS"})
         for name in ("task7", "task8", "task9", "real7", "real8", "real9"):
             assert re.search(rf"^{name} +Task", done.stdout, re.M), done.stdout
+
+
+class TestFidelity:
+    PROGRAM = ROOT / "bench/fidelity"
+
+    def test_it_has_the_eighteen_cells_of_the_reference(self):
+        with open(ROOT / "bench/lab_reference.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert len(rows) == 18
+        assert {(row["task"], row["server"]) for row in rows} == {
+            ("7", "aiohttp"), ("7", "django"), ("8", "aiohttp"), ("8", "django"), ("9", "aiohttp_blocking")}
+
+    def test_it_says_what_is_missing(self, tmp_path):
+        done = subprocess.run([self.PROGRAM, "--bin", tmp_path], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1
+        assert done.stderr == f"fidelity: {tmp_path}/async_server is not there; build it with make\n"
+
+    def test_it_leaves_nothing_when_it_is_stopped(self, lab):
+        for program in ("async_server", "prefork_server"):
+            (lab.bin / program).write_text(f"#!/bin/sh\nexec {lab.bin}/fake_server --mark {lab.mark} --status 200 --bind $2\n")
+            (lab.bin / program).chmod(0o755)
+        process = subprocess.Popen([self.PROGRAM, "--bin", lab.bin], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        try:
+            wait_until(lambda: lab.marked() or process.poll() is not None, "the first server")
+            process.terminate()
+            out, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
+        if process.returncode == 1 and "apt-get install" in out:
+            pytest.skip(out)
+        assert process.returncode in (130, 1), out
+        lab.expect_nothing_left()
 
 
 class TestManPage:

@@ -130,6 +130,7 @@ test_ideals_are_those_of_the_formulas(void **state)
 	assert_true(fabs(ideal_time_ms(&one, 0.1, 40, 100) - 4000) < 1e-9);
 	assert_true(fabs(ideal_rps(&four, 0.1, 40, 100) - 40) < 1e-9);
 	assert_true(fabs(ideal_rps(&four, 0.1, 2, 100) - 20) < 1e-9);
+	assert_true(fabs(ideal_rps(&four, 0.1, 40, 101) - 101 / 2.6) < 1e-9);
 	assert_true(fabs(ideal_duration_s(&one, 0.3, 10, 100) - 30) < 1e-9);
 	assert_true(isnan(ideal_rps(&unknown, 0.1, 5, 100)));
 	assert_true(isnan(ideal_rps(&loop, 0, 5, 100)));

@@ -53,7 +53,7 @@ ALL_LDFLAGS = -pthread $($(VARIANT)_LINK) $(LDFLAGS)
 # Where each program lives when not in the folder of its name, and what it links with.
 lab_DIR := experiments
 async_server_LIBS := -luv
-loadgen_LIBS := -levent_core -levent_pthreads -ljansson
+loadgen_LIBS := -levent_core -ljansson
 lab_LIBS := -ljansson -linih -lsqlite3
 COMMON_LIBS := $(LLHTTP_LIBS) -lm
 

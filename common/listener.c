@@ -47,11 +47,29 @@ somebody_listens(const struct sockaddr_un *address)
 	return !refused;
 }
 
+/* listen_or_close ends the opening of FD: listens, unless ERROR says that something failed before. Returns FD or -errno. */
+static int
+listen_or_close(int fd, int backlog, int error)
+{
+	if (error == 0 && listen(fd, backlog) != 0)
+		error = -errno;
+	if (error == 0)
+		return fd;
+	close(fd);
+	return error;
+}
+
+static int
+bind_to(int fd, const struct sockaddr *address, socklen_t len)
+{
+	return bind(fd, address, len) == 0 ? 0 : -errno;
+}
+
 static int
 open_unix(const char *path, int backlog)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int error = 0;
+	int error;
 	int fd;
 
 	if (*path == '\0' || strlen(path) >= sizeof(address.sun_path))
@@ -60,18 +78,10 @@ open_unix(const char *path, int backlog)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
-		error = -errno;
-		if (error == -EADDRINUSE && !somebody_listens(&address) && unlink(path) == 0)
-			error = bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 ? 0 : -errno;
-	}
-	if (error == 0 && listen(fd, backlog) != 0)
-		error = -errno;
-	if (error != 0) {
-		close(fd);
-		return error;
-	}
-	return fd;
+	error = bind_to(fd, (struct sockaddr *)&address, sizeof(address));
+	if (error == -EADDRINUSE && !somebody_listens(&address) && unlink(path) == 0)
+		error = bind_to(fd, (struct sockaddr *)&address, sizeof(address));
+	return listen_or_close(fd, backlog, error);
 }
 
 static int
@@ -89,15 +99,9 @@ open_resolved(const struct addrinfo *info, int backlog, bool reuse_port)
 		error = set_flag(fd, IPPROTO_TCP, TCP_NODELAY);
 	if (error == 0 && info->ai_family == AF_INET6)
 		error = set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY);
-	if (error == 0 && bind(fd, info->ai_addr, info->ai_addrlen) != 0)
-		error = -errno;
-	if (error == 0 && listen(fd, backlog) != 0)
-		error = -errno;
-	if (error != 0) {
-		close(fd);
-		return error;
-	}
-	return fd;
+	if (error == 0)
+		error = bind_to(fd, info->ai_addr, info->ai_addrlen);
+	return listen_or_close(fd, backlog, error);
 }
 
 /* split_address cuts "host:port" in two; the host is DEFAULT_HOST where none is given. */

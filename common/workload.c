@@ -60,9 +60,17 @@ split_query(struct http_span target, struct http_span *query)
 static void
 plan_echo(struct workload_plan *plan, const struct http_request *request)
 {
+	struct http_span type = request->content_type;
+
 	plan_text(plan, "echo", 200, "");
 	plan->kind = WORKLOAD_ECHO;
-	plan->content_type = request->content_type.at != NULL ? NULL : "application/octet-stream";
+	plan->content_type = "application/octet-stream";
+	/* The guard let no control byte through; one that does not fit is not worth repeating. */
+	if (type.len > 0 && type.len < sizeof(plan->text)) {
+		memcpy(plan->text, type.at, type.len);
+		plan->text[type.len] = '\0';
+		plan->content_type = plan->text;
+	}
 }
 
 static void

@@ -16,17 +16,18 @@ enum workload_kind {
 /* Longest body of an error answer. */
 #define WORKLOAD_TEXT_MAX 256
 
+/* Filled where it stands and not copied: it points into itself. */
 struct workload_plan {
 	enum workload_kind kind;
 	const char *handler;         /* for logs: "hello", "echo", "not_found", ...; static storage */
 	struct settings_values wait; /* sleep_ns 0: do not wait */
 	int status;
 	bool close;               /* the connection cannot go on after this answer */
-	const char *content_type; /* static storage; NULL: none, or for echo the request's own */
+	const char *content_type; /* static storage, or for echo `text`: the request's own */
 	const char *fields;       /* extra header lines ("Allow: GET,HEAD\r\n"); static storage or NULL */
 	size_t body_len;
 	const char *body;             /* static storage; NULL: `text` below */
-	char text[WORKLOAD_TEXT_MAX]; /* the body of an error that names its limits */
+	char text[WORKLOAD_TEXT_MAX]; /* the body of an error that names its limits, or echo's content type */
 };
 
 /* Largest body that a handler other than /echo reads and drops (aiohttp's client_max_size); above: 413. */

@@ -14,38 +14,18 @@
 #include "common/metrics.h"
 
 #define CLOSE_FIELD "Connection: close\r\n"
-#define FIELDS_MAX 128     /* a plan's own fields and Connection */
-#define MEDIA_TYPE_MAX 128 /* of an /echo that comes back; a longer one is not worth repeating */
-
-/* media_type: /echo gives the request's own type back, when it is short and harmless. */
-static const char *
-media_type(const struct exchange *exchange, char *buf)
-{
-	struct http_span own = exchange->request.content_type;
-
-	if (exchange->plan.content_type != NULL)
-		return exchange->plan.content_type;
-	if (own.at == NULL || own.len == 0 || own.len >= MEDIA_TYPE_MAX)
-		return "application/octet-stream";
-	for (size_t i = 0; i < own.len; i++)
-		if (own.at[i] < ' ' || own.at[i] > '~')
-			return "application/octet-stream";
-	memcpy(buf, own.at, own.len);
-	buf[own.len] = '\0';
-	return buf;
-}
+#define FIELDS_MAX 128 /* a plan's own fields and Connection */
 
 /* write_head formats the answer's header section into HEAD; returns its length. */
 static size_t
 write_head(struct exchange *exchange, char *head, size_t size, int64_t content_length)
 {
 	const struct workload_plan *plan = &exchange->plan;
-	char type[MEDIA_TYPE_MAX];
 	char fields[FIELDS_MAX];
 	struct http_response response = {
 	    .status = plan->status,
 	    .minor = exchange->request.minor,
-	    .content_type = media_type(exchange, type),
+	    .content_type = plan->content_type,
 	    .fields = plan->fields,
 	    .content_length = content_length,
 	};

@@ -149,13 +149,20 @@ test_echo_takes_any_method_and_does_not_sleep(void **state)
 static void
 test_echo_gives_back_the_content_type(void **state)
 {
+	static const char long_type[WORKLOAD_TEXT_MAX] = "x";
 	struct http_request asked = request("POST", "/echo");
 	struct workload_plan plan;
 
 	(void)state;
-	asked.content_type = (struct http_span){.at = "a/b", .len = 3};
+	asked.content_type = (struct http_span){.at = "a/b; c", .len = 3};
 	workload_plan(&plan, &asked, settings);
-	assert_null(plan.content_type);
+	assert_string_equal(plan.content_type, "a/b");
+	asked.content_type = (struct http_span){.at = long_type, .len = sizeof(long_type)};
+	workload_plan(&plan, &asked, settings);
+	assert_string_equal(plan.content_type, "application/octet-stream");
+	asked.content_type = (struct http_span){.at = long_type, .len = 0};
+	workload_plan(&plan, &asked, settings);
+	assert_string_equal(plan.content_type, "application/octet-stream");
 }
 
 static void

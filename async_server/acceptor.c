@@ -4,13 +4,14 @@
 #include <string.h>
 
 #include "async_server/conn.h"
+#include "async_server/conn_run.h"
 #include "async_server/server.h"
 #include "common/clock.h"
 #include "common/listener.h"
 #include "common/log.h"
 
 /* A burst is accepted in portions, so that those who are connected get their turn. */
-#define BATCH 256
+#define BATCH 64
 #define RETRY_NS (100 * NS_PER_MS)
 
 static void on_connection(uv_poll_t *poll, int status, int events);
@@ -61,6 +62,7 @@ static bool
 accept_some(struct acceptor *acceptor, int count)
 {
 	for (; count > 0; count--) {
+		struct conn *conn;
 		int fd;
 
 		if (acceptor->server->connections >= acceptor->room_max) {
@@ -78,7 +80,10 @@ accept_some(struct acceptor *acceptor, int count)
 			pause_failed(acceptor, fd);
 			return false;
 		}
-		conn_open(acceptor->server, fd);
+		conn = conn_open(acceptor->server, fd);
+		/* The request is mostly there already: a round of the loop later it would wait for the whole burst. */
+		if (conn != NULL)
+			conn_read(conn);
 	}
 	return true;
 }

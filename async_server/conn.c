@@ -69,7 +69,7 @@ conn_let_go(struct conn *conn)
 	free(conn);
 }
 
-void
+struct conn *
 conn_open(struct server *server, int fd)
 {
 	struct conn *conn = calloc(1, sizeof(*conn));
@@ -78,7 +78,7 @@ conn_open(struct server *server, int fd)
 	if (conn == NULL || uv_poll_init(&server->loop, &conn->poll, fd) != 0) {
 		free(conn);
 		close(fd);
-		return;
+		return NULL;
 	}
 	conn->poll.data = conn;
 	conn->holds = 1;
@@ -96,6 +96,7 @@ conn_open(struct server *server, int fd)
 	metrics_add(&server->metrics->connections_accepted, 1);
 	conn_watch(conn, UV_READABLE);
 	conn_set_deadline(conn, server->stopping ? CONN_STOP_GRACE_NS : server->config->header_timeout_ns);
+	return conn;
 }
 
 void

@@ -56,8 +56,8 @@ struct conn {
 /* How long a graceful stop waits for the first byte of a connection that has just been made. */
 #define CONN_STOP_GRACE_NS 1000000000ULL
 
-/* conn_open takes over the accepted socket FD and serves it until either side closes. */
-void conn_open(struct server *server, int fd);
+/* conn_open takes over the accepted socket FD, to serve it until either side closes. NULL, and FD closed, when it cannot. */
+struct conn *conn_open(struct server *server, int fd);
 
 /* conn_watch waits for EVENTS (UV_READABLE or UV_WRITABLE) from now on, 0 for none; no change costs nothing. */
 void conn_watch(struct conn *conn, int events);

@@ -192,9 +192,8 @@ conn_wake(struct conn *conn)
 	resume(conn);
 }
 
-/* read_some reads once and goes on. */
-static void
-read_some(struct conn *conn)
+void
+conn_read(struct conn *conn)
 {
 	struct server *server = conn->server;
 	ssize_t got = recv(conn->fd, server->in, SERVER_IN_SIZE, 0);
@@ -216,7 +215,7 @@ on_readable(struct conn *conn)
 	if (conn->state == CONN_READY || conn->state == CONN_WAITING)
 		conn_watch(conn, 0);
 	else
-		read_some(conn);
+		conn_read(conn);
 }
 
 static void
@@ -278,7 +277,7 @@ conn_on_deadline(struct deadline *deadline)
 	if (conn->output.bytes != NULL)
 		on_writable(conn);
 	else if (conn->state <= CONN_BODY)
-		read_some(conn);
+		conn_read(conn);
 	if (conn->state != CONN_CLOSED && !deadline_is_queued(deadline) && !conn->in_pool)
 		give_up(conn);
 }
@@ -289,7 +288,7 @@ conn_stop(struct conn *conn)
 	if (conn->state != CONN_IDLE || conn->output.bytes != NULL)
 		return;
 	/* Bytes that have arrived are a request that must not be lost. */
-	read_some(conn);
+	conn_read(conn);
 	if (conn->state != CONN_IDLE)
 		return;
 	if (conn->served)

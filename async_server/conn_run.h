@@ -4,6 +4,9 @@
 
 #include "async_server/conn.h"
 
+/* conn_read reads what has come, once, and goes on as far as that goes. It may close CONN. */
+void conn_read(struct conn *conn);
+
 /* conn_on_poll is libuv's callback for the connection's socket. */
 void conn_on_poll(uv_poll_t *poll, int status, int events);
 

@@ -142,7 +142,7 @@ deadline_queue_next(struct deadline_queue *queue)
 	uint64_t tick;
 
 	if (queue->expired != NULL)
-		return 1;
+		return DEADLINE_AT_ONCE;
 	tick = first_slot(queue, &slot);
 	return tick == DEADLINE_NONE ? DEADLINE_NONE : tick * TICK_NS;
 }

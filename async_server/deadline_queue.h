@@ -20,6 +20,7 @@
 #define DEADLINE_LEVELS 8 /* 16 + 8 * 6 bits: any time of a 64-bit clock has its slot */
 
 #define DEADLINE_NONE UINT64_MAX
+#define DEADLINE_AT_ONCE 1
 
 struct deadline;
 typedef void deadline_fn(struct deadline *deadline);
@@ -63,7 +64,7 @@ deadline_is_queued(const struct deadline *deadline)
 /* deadline_queue_pop takes out one deadline whose time has come at NOW_NS, earlier ticks first; NULL: there is none. */
 struct deadline *deadline_queue_pop(struct deadline_queue *queue, uint64_t now_ns);
 
-/* deadline_queue_next returns when to call deadline_queue_pop next (1 for at once), or DEADLINE_NONE. */
+/* deadline_queue_next returns when to call deadline_queue_pop next: a time, DEADLINE_AT_ONCE, or DEADLINE_NONE. */
 uint64_t deadline_queue_next(struct deadline_queue *queue);
 
 #endif

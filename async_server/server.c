@@ -18,6 +18,13 @@ static const struct http_limits limits = {
     .header_size = 32768,
 };
 
+/*
+ * Requests that began their sleep together end it together.  Answering them
+ * all before anybody else is looked at would hold up those who come back at
+ * once, and bind the burst together for ever: 40 at a time cost task 7 2 ms a round.
+ */
+#define EXPIRE_BATCH 16
+
 /* set_timer has the loop woken when the next deadline is due; a system call only when that is sooner than before. */
 static void
 set_timer(struct server *server)
@@ -26,6 +33,9 @@ set_timer(struct server *server)
 	struct itimerspec when = {0};
 
 	if (next_ns >= server->timer_ns && !server->timer_fired)
+		return;
+	/* on_timer left some for the next round: the timer that has fired is still readable. */
+	if (next_ns == DEADLINE_AT_ONCE && server->timer_fired)
 		return;
 	/* Setting it also takes back that it has fired; all zero sets it to never. */
 	if (next_ns != DEADLINE_NONE) {
@@ -45,18 +55,18 @@ on_timer(uv_poll_t *timer, int status, int events)
 	struct deadline *deadline;
 	uint64_t now_ns = clock_now_ns();
 	uint64_t lag_ns = 0;
-	bool any = false;
+	int done = 0;
 
 	(void)status;
 	(void)events;
 	server->timer_fired = true;
-	while ((deadline = deadline_queue_pop(&server->deadlines, now_ns)) != NULL) {
-		any = true;
+	while (done < EXPIRE_BATCH && (deadline = deadline_queue_pop(&server->deadlines, now_ns)) != NULL) {
+		done++;
 		if (now_ns - deadline->due_ns > lag_ns)
 			lag_ns = now_ns - deadline->due_ns;
 		deadline->expire(deadline);
 	}
-	if (!any)
+	if (done == 0)
 		return;
 	atomic_store_explicit(&server->lag_ns, lag_ns, memory_order_relaxed);
 	if (lag_ns > atomic_load_explicit(&server->lag_max_ns, memory_order_relaxed))

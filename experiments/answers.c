@@ -279,12 +279,25 @@ struct answers {
 	size_t count;
 };
 
+/*
+ * add_answer takes QUESTION and TEXT. Two experiments that show the same cells would answer the
+ * same twice: once will do.
+ */
 static void
 add_answer(struct answers *answers, char *question, struct text *text)
 {
-	answers->at = memory_grow(answers->at, answers->count + 1, sizeof(*answers->at));
-	answers->at[answers->count++] = (struct answer){.question = question, .text = memory_copy(text_string(text))};
+	struct answer answer = {.question = question, .text = memory_copy(text_string(text))};
+
 	text_deinit(text);
+	for (size_t i = 0; i < answers->count; i++)
+		if (strcmp(answers->at[i].question, answer.question) == 0 &&
+		    strcmp(answers->at[i].text, answer.text) == 0) {
+			free(answer.question);
+			free(answer.text);
+			return;
+		}
+	answers->at = memory_grow(answers->at, answers->count + 1, sizeof(*answers->at));
+	answers->at[answers->count++] = answer;
 }
 
 /* answer_series answers one question about one series. */

@@ -85,7 +85,10 @@ command_expand(const char *template, const struct command_values *values, char *
 	return NULL;
 }
 
-/* next_word adds the next word of *AT to WORD, quotes removed and placeholders replaced. Returns 1, 0 at the end, or -1. */
+/*
+ * next_word adds the next word of *AT to WORD, quotes removed and placeholders replaced. Returns
+ * 1, 0 at the end, or -1.
+ */
 static int
 next_word(const char **at, struct text *word, const struct command_values *values, char *error)
 {

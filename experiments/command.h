@@ -5,7 +5,8 @@
 #include "common/compiler.h"
 
 #define COMMAND_ERROR_MAX 256
-#define COMMAND_PYTHON "/usr/bin/python3"	/* {python}, unless $LOOPFORK_PYTHON names another: Debian's packages are its */
+/* {python}, unless $LOOPFORK_PYTHON names another one: the one that Debian's packages are for. */
+#define COMMAND_PYTHON "/usr/bin/python3"
 
 /* What the placeholders stand for. */
 struct command_values {

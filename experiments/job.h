@@ -66,7 +66,10 @@ void job_go_on(struct job *job, const struct job_world *world);
 /* job_child_ended tells the job that child PID ended; false when it is none of its children. */
 bool job_child_ended(struct job *job, pid_t pid, int status);
 
-/* job_abort ends it now: no further results.  HARD kills at once, else the server may stop by itself for a short time. */
+/*
+ * job_abort ends it now: no further results.  HARD kills at once, else the server may stop by
+ * itself for a short time.
+ */
 void job_abort(struct job *job, bool hard);
 
 /* job_due_ns returns when job_go_on wants to be called at the latest; UINT64_MAX when only a child's end can matter. */

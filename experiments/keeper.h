@@ -20,7 +20,10 @@ struct keeper {
 /* keeper_start forks the keeper.  Returns 0 or -errno. */
 MUST_CHECK int keeper_start(struct keeper *keeper);
 
-/* keeper_note tells it that the process group GROUP starts (ALIVE), or is gone.  Async-signal-safe: a forked child calls it. */
+/*
+ * keeper_note tells it that the process group GROUP starts (ALIVE), or is gone.  Async-signal-
+ * safe: a forked child calls it.
+ */
 void keeper_note(const struct keeper *keeper, pid_t group, bool alive);
 
 /* keeper_stop ends and reaps it. */

@@ -51,7 +51,10 @@ add_own(struct facts *facts, const char *name, char *value)
 	free(value);
 }
 
-/* file_value returns the text behind KEY (NULL: the first line) in a file of /proc or /sys; the caller frees it. */
+/*
+ * file_value returns the text behind KEY and its : or = (NULL: the first line)
+ * in a file of /proc, /sys or /etc, without quotes and tabs; the caller frees it.
+ */
 static char *
 file_value(const char *path, const char *key)
 {
@@ -64,10 +67,12 @@ file_value(const char *path, const char *key)
 		if (key != NULL) {
 			if (strncmp(line, key, strlen(key)) != 0)
 				continue;
-			value = strchr(line, ':') != NULL ? strchr(line, ':') + 1 : line;
+			value = strpbrk(line, ":=") != NULL ? strpbrk(line, ":=") + 1 : line;
 		}
-		value += strspn(value, " \t");
-		value[strcspn(value, "\n")] = '\0';
+		value += strspn(value, " \t\"");
+		value[strcspn(value, "\n\"")] = '\0';
+		for (char *tab = value; (tab = strchr(tab, '\t')) != NULL;)
+			*tab = ' ';
 		found = memory_copy(value);
 	}
 	if (file != NULL)
@@ -184,6 +189,6 @@ machine_facts(struct facts *facts, const struct keeper *keeper, const char *fold
 	facts_add(facts, "loopfork", LOOPFORK_VERSION);
 	add_command(facts, keeper, "git revision", git);
 	add_build(facts);
-	add_command(facts, keeper, "gnuplot", gnuplot);
+	add_command(facts, keeper, "plots by", gnuplot);
 	add_packages(facts, keeper, plan);
 }

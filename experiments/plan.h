@@ -27,7 +27,7 @@ struct series {
 	const struct server *server;		/* its section there */
 	const char *label;			/* of that section, else of the origin */
 	const struct server *origin;		/* the section with the command: the same, or the one behind `from` */
-	size_t cells[VALUES_MAX];		/* indexes into the plan's cells, one for each value of the experiment */
+	size_t cells[VALUES_MAX];		/* of the plan, one for each value of the experiment */
 	int style;				/* 1 to SERVERS_MAX */
 };
 

@@ -16,7 +16,10 @@
 #define FONT "DejaVu Sans"
 #define INK "#444444"
 
-/* Colours that those who see colours otherwise can tell apart too (Okabe and Ito), and a point shape for each: filled, open. */
+/*
+ * Colours that those who see colours otherwise can tell apart too (Okabe and Ito), and a point
+ * shape for each: filled, open.
+ */
 static const struct style {
 	const char *color;
 	int filled, open;

@@ -116,7 +116,10 @@ process_reap_next(int *status)
 {
 	siginfo_t child = {0};
 
-	/* WNOWAIT leaves the dead process in the table: until it is reaped, its id, and so its group's, cannot be reused. */
+	/*
+	 * WNOWAIT leaves the dead process in the table: until it is reaped, its id, and so its
+	 * group's, cannot be reused.
+	 */
 	if (waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT) != 0 || child.si_pid == 0)
 		return 0;
 	if (getpgid(child.si_pid) == child.si_pid)

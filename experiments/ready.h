@@ -33,7 +33,10 @@ struct ready {
 	size_t head_len;
 };
 
-/* ready_init starts a probe of SERVER at HOST (an IPv4 address) and PORT. Returns 0, or -EINVAL for a host that is none. */
+/*
+ * ready_init starts a probe of SERVER at HOST (an IPv4 address) and PORT. Returns 0, or -EINVAL
+ * for a host that is none.
+ */
 MUST_CHECK int ready_init(struct ready *ready, const struct server *server, const char *host, int port);
 
 /*

@@ -20,7 +20,8 @@ extern const char *const record_state_names[RECORD_STATES];
 struct record {
 	int64_t id;			/* in the store; 0: not stored yet */
 	char name[RECORD_NAME_MAX];	/* "2026-11-21_10-00-00": the results folder's too */
-	char started[RECORD_NAME_MAX], finished[RECORD_NAME_MAX];	/* RFC 3339 with the local offset; "" while it runs */
+	char started[RECORD_NAME_MAX];	/* RFC 3339 with the local offset */
+	char finished[RECORD_NAME_MAX];	/* the same; "" while it runs */
 	enum record_state state;
 	int64_t jobs;
 	char *command;			/* as it was typed */

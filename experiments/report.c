@@ -96,7 +96,10 @@ write_folder(const struct record *record, const struct keeper *keeper, const cha
 	if (result == 0) {
 		result = write_files(record, keeper, hidden, plots, error);
 		if (result == 0 && rename(hidden, final) != 0) {
-			/* rename(2) replaces an empty folder only: this one has an older report in it, and maybe notes. */
+			/*
+			 * rename(2) replaces an empty folder only: this one has an older report in
+			 * it, and maybe notes.
+			 */
 			result = errno == ENOTEMPTY || errno == EEXIST ? each_file(hidden, final) : -errno;
 			if (result != 0)
 				fail(error, result, final);

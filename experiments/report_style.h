@@ -25,7 +25,7 @@
 	".6rem;text-align:right;vertical-align:bottom;border-bottom:1px solid var(--rule)}\n" \
 	"thead th{font-weight:500;font-size:.8rem;color:var(--soft)}\ntbody " \
 	"tr:nth-child(even){background:var(--band)}\n" \
-	".all td:nth-child(-n+2),.all th:nth-child(-n+2){text-align:left}\n" \
+	".all td{white-space:nowrap}.all td:nth-child(-n+2),.all th:nth-child(-n+2){text-align:left}\n" \
 	".facts th,.facts td{text-align:left;font-weight:400;vertical-align:top}\n.facts " \
 	"th{color:var(--soft);width:14rem}\n" \
 	"figure{margin:1.5rem 0}\nfigure svg{display:block;width:100%;min-width:36rem;height:auto}\n" \

@@ -13,7 +13,10 @@ struct requirement {
 	char what[64];		/* the command's name, or the module's */
 };
 
-/* requires_next cuts the next requirement off LIST ("package:kind:what, ..."); false at the end (or when *LIST is NULL). */
+/*
+ * requires_next cuts the next requirement off LIST ("package:kind:what, ..."); false at the end
+ * (or when *LIST is NULL).
+ */
 bool requires_next(const char **list, struct requirement *requirement);
 
 /*

@@ -24,7 +24,10 @@ void text_add_len(struct text *text, const char *bytes, size_t len);
 /* text_add_html adds STRING with the characters escaped that mean something in HTML, in text and in attributes. */
 void text_add_html(struct text *text, const char *string);
 
-/* text_add_markdown adds STRING with the characters escaped that would start emphasis, links, code, HTML or a table cell. */
+/*
+ * text_add_markdown adds STRING with the characters escaped that would start emphasis, links,
+ * code, HTML or a table cell.
+ */
 void text_add_markdown(struct text *text, const char *string);
 
 /* text_add_csv adds STRING as one CSV field (RFC 4180): quoted only where it must be. */

@@ -71,7 +71,8 @@ class Lab:
 
     def start(self, *arguments, env=None, **more):
         return subprocess.Popen([self.bin / "lab", *arguments], cwd=self.folder, stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env or self.environment(), **more)
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                env=env or self.environment(), **more)
 
     def run(self, *arguments, status=0, env=None):
         """Runs the lab to its end; returns (stdout, stderr)."""
@@ -129,13 +130,15 @@ class TestAWholeRun:
         assert "first (sleep 0.01 s, 100 requests)" in out
         assert re.search(r"^ +4 +11\.111 +2\.778 +360\.00$", out, re.M)
         assert "1. How does first behave as concurrency grows?" in out
-        assert all(len(line) <= 80 and not line.endswith(" ") for line in out.splitlines() if not line.startswith("Report:"))
+        tables = out[:out.index("Report: ")]
+        assert all(len(line) <= 80 and not line.endswith(" ") for line in tables.splitlines())
         assert len(re.findall(r"^\[ *\d+/6\] one ", err, re.M)) == 6
         (run,) = lab.runs()
         assert f"Report: results/{run.name}/report.html" in out
         assert sorted(path.name for path in run.iterdir()) == [
             "cells.csv", "one_rps.png", "one_rps.svg", "one_time.png", "one_time.svg", "report.html", "report.md"]
-        assert lab.rows("SELECT experiment, server, concurrency, rps, state, requests FROM cell ORDER BY server, concurrency") == [
+        columns = "experiment, server, concurrency, rps, state, requests"
+        assert lab.rows(f"SELECT {columns} FROM cell ORDER BY server, concurrency") == [
             ("one", "first", c, 90.0 * c, "done", 100) for c in (1, 2, 4)] + [
             ("one", "second", c, 9.0 * c, "done", 100) for c in (1, 2, 4)]
         assert lab.rows("SELECT state, count(*) FROM run GROUP BY state") == [("complete", 1)]
@@ -199,7 +202,8 @@ class TestAWholeRun:
         lab.define("short", ("first",), values="1, 2, 3, 4")
         # 1000 s expected of each: these are long, though the fake takes half a second.
         text = EXPERIMENT.format(values="1, 2, 3, 4", restart="cell").replace("sleep = 0.01", "sleep = 10")
-        text += SERVER.format(name="slow", flags="", options="--take 0.5", more="", mark=lab.mark).replace("loop", "workers:1")
+        slow = SERVER.format(name="slow", flags="", options="--take 0.5", more="", mark=lab.mark)
+        text += slow.replace("loop", "workers:1")
         (lab.experiments / "long.ini").write_text(text)
         lab.run("run", "short", "long", "--jobs", "4", "--no-plots")
         events = lab.events()
@@ -209,8 +213,9 @@ class TestAWholeRun:
                 loads[port] = (when, next(end for end, other, where in events if other == "load-end" and where == port))
         short = [span for span in loads.values() if span[1] - span[0] < 0.3]
         assert len(loads) == 8 and len(short) >= 1
+        disturbing = [when for when, what, _ in events if what in ("server-start", "server-stop")]
         for begin, end in short:
-            assert not [event for event in events if begin < event[0] < end and event[1] in ("server-start", "server-stop")]
+            assert not [when for when in disturbing if begin < when < end]
             assert not [other for other in short if begin < other[0] < end]
 
 
@@ -347,7 +352,8 @@ class TestWrongInput:
 
     def test_in_a_file(self, lab):
         lab.define("one", ("first", "", "", "colour = red"))
-        self.expect(lab, ["run", "one"], 2, f"{lab.experiments}/one.ini:16: unknown key colour; use one of label, command,")
+        where = f"{lab.experiments}/one.ini:16: "
+        self.expect(lab, ["run", "one"], 2, f"{where}unknown key colour; use one of label, command,")
 
     def test_in_a_file_that_another_borrows_from(self, lab):
         (lab.experiments / "one.ini").write_text("[experiment]\nvalues = x\n")
@@ -411,19 +417,23 @@ class TestWrongInput:
 
 class TestRequirements:
     def test_a_missing_package_is_named_and_its_server_skipped(self, lab):
-        lab.define("one", ("first",), ("second", "", "", "requires = libfly:command:no-such-command, python3-no:python:no_such_module"),
-                   ("third", "", "", "requires = coreutils:command:ls, python3:python:json"))
+        missing = "requires = libfly:command:no-such-command, python3-no:python:no_such_module"
+        there = "requires = coreutils:command:ls, python3:python:json"
+        lab.define("one", ("first",), ("second", "", "", missing), ("third", "", "", there))
         out, err = lab.run("run", "one")
-        assert "lab: one: second is skipped: it needs what is not installed; as root: apt-get install libfly python3-no" in err
+        what = "needs what is not installed; as root: apt-get install libfly python3-no"
+        assert f"lab: one: second is skipped: it {what}" in err
         assert "skipped: needs what is not installed; as root: apt-get install libfly" in " ".join(out.split())
-        assert dict(lab.rows("SELECT server, state FROM cell")) == {"first": "done", "second": "skipped", "third": "done"}
+        states = dict(lab.rows("SELECT server, state FROM cell"))
+        assert states == {"first": "done", "second": "skipped", "third": "done"}
 
     def test_an_experiment_without_its_point_is_skipped(self, lab):
         lab.define("one", ("first",), ("second", "", "", "requires = libfly:command:no-such-command"))
         lab.define("two", ("third",))
         _, err = lab.run("run", "one", "two")
         assert "lab: one is skipped: none of the programs that it compares with is there" in err
-        assert dict(lab.rows("SELECT server, state FROM cell")) == {"first": "skipped", "second": "skipped", "third": "done"}
+        states = dict(lab.rows("SELECT server, state FROM cell"))
+        assert states == {"first": "skipped", "second": "skipped", "third": "done"}
         _, err = lab.run("run", "one", status=1)
         assert err.endswith("lab: nothing is left to measure\n")
 
@@ -433,12 +443,16 @@ class TestStoredRuns:
         lab.define("one", ("first",))
         lab.run("run", "one")
         (run,) = lab.runs()
-        before = {path.name: path.read_text() for path in run.iterdir() if path.suffix in (".csv", ".md", ".html")}
+
+        def texts():
+            return {path.name: path.read_text() for path in run.iterdir() if path.suffix in (".csv", ".md", ".html")}
+
+        before = texts()
         shutil.rmtree(run)
         (lab.experiments / "one.ini").unlink()
         out, _ = lab.run("report", run.name)
         assert f"Report: results/{run.name}/report.html" in out
-        assert {path.name: path.read_text() for path in run.iterdir() if path.suffix in (".csv", ".md", ".html")} == before
+        assert texts() == before
         assert (run / "one_rps.svg").exists()
         lab.run("report")
         _, err = lab.run("report", "yesterday", status=2)
@@ -529,8 +543,8 @@ ideal = blocked-loop
             if not (BIN / program).exists():
                 pytest.skip(f"{program} is not built")
         (lab.folder / "short.ini").write_text(self.TEXT)
-        done = subprocess.run([BIN / "lab", "run", "./short.ini", "--no-plots"], cwd=lab.folder, capture_output=True, text=True,
-                              timeout=90, stdin=subprocess.DEVNULL)
+        done = subprocess.run([BIN / "lab", "run", "./short.ini", "--no-plots"], cwd=lab.folder, capture_output=True,
+                              text=True, timeout=90, stdin=subprocess.DEVNULL)
         assert done.returncode == 0, done.stderr
         rows = lab.rows("SELECT server, concurrency, rps, complete, failed FROM cell")
         assert len(rows) == 6
@@ -564,9 +578,11 @@ class TestFidelity:
 
     def test_it_leaves_nothing_when_it_is_stopped(self, lab):
         for program in ("async_server", "prefork_server"):
-            (lab.bin / program).write_text(f"#!/bin/sh\nexec {lab.bin}/fake_server --mark {lab.mark} --status 200 --bind $2\n")
+            (lab.bin / program).write_text(
+                f"#!/bin/sh\nexec {lab.bin}/fake_server --mark {lab.mark} --status 200 --bind $2\n")
             (lab.bin / program).chmod(0o755)
-        process = subprocess.Popen([self.PROGRAM, "--bin", lab.bin], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        process = subprocess.Popen([self.PROGRAM, "--bin", lab.bin], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                   text=True)
         try:
             wait_until(lambda: lab.marked() or process.poll() is not None, "the first server")
             process.terminate()
@@ -594,5 +610,6 @@ class TestManPage:
     def test_mandoc_finds_nothing(self):
         if shutil.which("mandoc") is None:
             pytest.skip("mandoc is not installed")
-        done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", self.PAGE], capture_output=True, text=True, timeout=60)
+        done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", self.PAGE], capture_output=True, text=True,
+                              timeout=60)
         assert done.stdout + done.stderr == ""

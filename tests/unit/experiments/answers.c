@@ -248,6 +248,27 @@ test_skipped_servers_are_not_asked_about(void **state)
 }
 
 static void
+test_the_same_answer_is_given_once(void **state)
+{
+	struct plan *plan = memory_new(1, sizeof(*plan));
+	struct answer *answers;
+	size_t count;
+
+	(void)state;
+	sample_add(plan, "task7.ini", SAMPLE_TASK7);
+	sample_add(plan, "again.ini",
+	    "[experiment]\ntitle = T\nvalues = 5, 10, 20, 40\nquestions = concurrency\n[server loop]\nfrom = "
+	    "task7/loop\n");
+	sample_complete(plan);
+	sample_set_all(plan, "loop", 49.5, 98.5, 195, 325);
+	answers = answers_make(plan, &count);
+	assert_int_equal(count, 2);
+	answers_free(answers, count);
+	plan_deinit(plan);
+	free(plan);
+}
+
+static void
 test_the_lab_has_five_questions(void **state)
 {
 	static const char *const files[] = {"experiments/task7.ini", "experiments/task8.ini", "experiments/task9.ini"};
@@ -298,6 +319,7 @@ main(void)
 	    cmocka_unit_test(test_a_blocking_call_that_slows_a_little),
 	    cmocka_unit_test(test_what_was_not_measured_is_not_answered),
 	    cmocka_unit_test(test_skipped_servers_are_not_asked_about),
+	    cmocka_unit_test(test_the_same_answer_is_given_once),
 	    cmocka_unit_test(test_the_lab_has_five_questions),
 	};
 

@@ -63,7 +63,8 @@ class TestStart:
         assert f"======== Running on http://127.0.0.1:{server.port} ========\n(Press CTRL+C to quit)\n" in log
 
     def test_the_banner_goes_to_standard_output(self):
-        with subprocess.Popen([BIN / "async_server", "--bind", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True) as process:
+        command = [BIN / "async_server", "--bind", "127.0.0.1:0"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             try:
                 assert process.stdout.readline().startswith("======== Running on http://127.0.0.1:")
                 assert process.stdout.readline() == "(Press CTRL+C to quit)\n"
@@ -71,8 +72,10 @@ class TestStart:
                 process.terminate()
             assert process.wait(PATIENCE) == 0
 
-    @pytest.mark.parametrize("arguments", [["--mode", "fast"], ["--threads", "0"], ["--threads", "1025"], ["--keep-alive", "0"],
-                                           ["--max-connections", "-1"], ["--slow-callback", "0"], ["--shutdown-timeout", "x"]], ids=" ".join)
+    @pytest.mark.parametrize("arguments", [
+        ["--mode", "fast"], ["--threads", "0"], ["--threads", "1025"], ["--keep-alive", "0"],
+        ["--max-connections", "-1"], ["--slow-callback", "0"], ["--shutdown-timeout", "x"],
+    ], ids=" ".join)
     def test_a_mistake_gets_one_line_and_status_2(self, arguments):
         done = subprocess.run([BIN / "async_server", *arguments], capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == 2 and done.stdout == ""
@@ -83,6 +86,20 @@ class TestStart:
         server = start("--error-logfile", log)
         server.signal(signal.SIGUSR1)
         wait_until(lambda: "Mode is now blocking (SIGUSR1)" in log.read_text(), "the line in the file")
+
+    @pytest.mark.parametrize("closed", [[0], [2], [0, 2]])
+    def test_a_closed_standard_file_does_not_become_a_socket(self, start, closed):
+        server = start("--sleep", "0", preexec_fn=lambda: [os.close(fd) for fd in closed])
+        for fd in closed:
+            assert os.readlink(f"/proc/{server.pid}/fd/{fd}") == "/dev/null"
+        server.signal(signal.SIGUSR1)
+        assert server.get("/")[0] == 200
+
+    def test_a_full_disk_under_the_log_does_not_stop_it(self, start):
+        server = start("--sleep", "0.001", "--mode", "blocking", "--slow-callback", "0.0005",
+                       "--error-logfile", "/dev/full")
+        for _ in range(3):
+            assert server.get("/")[0] == 200
 
     def test_it_leaves_no_descriptor_to_a_child(self, start):
         server = start("--admin", "127.0.0.1:0")
@@ -334,7 +351,7 @@ class TestSlowCallbacks:
         server = start("--sleep", "0", "--admin", "127.0.0.1:0")
         server.admin = server.admin_port()
         server.get("/?sleep=0.12&mode=blocking")
-        server.wait_log(r"\[WARNING\] Executing <handler hello, GET /\?sleep=0\.12&mode=blocking> took 0\.1[2-9]\d seconds")
+        server.wait_log(r"\[WARNING\] Executing <handler hello, GET /\?sleep=0\.12&mode=blocking> took 0\.\d{3} seconds")
         assert metric(server, "loopfork_slow_callbacks_total") >= 1
 
     def test_sleeps_that_do_not_block_are_not_logged(self, start):
@@ -565,7 +582,8 @@ class TestMixedLoad:
         b"GET /?sleep=0.001&mode=blocking HTTP/1.1\r\nHost: a\r\n\r\n", b"GET / HTTP/1.0\r\n\r\n",
         b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n" + b"x" * 200000,
         b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n" + b"x" * 100000,
-        b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4000\r\n" + b"x" * 16384 + b"\r\n0\r\n\r\n",
+        b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"4000\r\n" + b"x" * 16384 + b"\r\n0\r\n\r\n",
         b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcdX",
         b"PUT /x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc", b"\0\1\2", b"\r\n",
         b"HEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" + GET,
@@ -587,8 +605,9 @@ class TestMixedLoad:
                     peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def test_it_is_survived_and_nothing_is_left(self, start, tmp_path):
-        server = start("--sleep", "0", "--admin", "127.0.0.1:0", "--access-logfile", tmp_path / "access.log", "--drain-timeout", "0.2",
-                       "--header-timeout", "0.3", "--body-timeout", "0.2", "--threads", "3", "--max-connections", "20")
+        server = start("--sleep", "0", "--admin", "127.0.0.1:0", "--access-logfile", tmp_path / "access.log",
+                       "--drain-timeout", "0.2", "--header-timeout", "0.3", "--body-timeout", "0.2",
+                       "--threads", "3", "--max-connections", "20")
         server.admin = server.admin_port()
         fds = open_fds(server)
         end = time.monotonic() + 4

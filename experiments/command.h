@@ -10,13 +10,13 @@
 
 /* What the placeholders stand for. */
 struct command_values {
-	const char *host;		/* {host} */
-	int port;			/* {port}; {address} is host:port */
-	double sleep_s;			/* {sleep} */
-	int concurrency;		/* {concurrency} */
-	long long requests;		/* {requests} */
-	const char *bin;		/* {bin}: the folder of our programs */
-	const char *experiments;	/* {experiments}: the folder of the experiment's file */
+	const char *host;        /* {host} */
+	int port;                /* {port}; {address} is host:port */
+	double sleep_s;          /* {sleep} */
+	int concurrency;         /* {concurrency} */
+	long long requests;      /* {requests} */
+	const char *bin;         /* {bin}: the folder of our programs */
+	const char *experiments; /* {experiments}: the folder of the experiment's file */
 };
 
 /*

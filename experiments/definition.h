@@ -8,9 +8,9 @@
 
 #include "common/compiler.h"
 
-#define SERVERS_MAX 8		/* [server ...] sections of one file: as many as a plot can tell apart */
-#define VALUES_MAX 32		/* values of what varies */
-#define DEFINITION_MAX 65536	/* bytes of one file */
+#define SERVERS_MAX 8        /* [server ...] sections of one file: as many as a plot can tell apart */
+#define VALUES_MAX 32        /* values of what varies */
+#define DEFINITION_MAX 65536 /* bytes of one file */
 #define DEFINITION_ERROR_MAX 1024
 
 /* What changes from one cell of a series to the next. */
@@ -21,55 +21,55 @@ enum vary {
 
 /* By which formula a server would answer if nothing but the sleep took time (ideal.h). */
 enum ideal_kind {
-	IDEAL_NONE,		/* not known: no dashed line, no percentage */
-	IDEAL_LOOP,		/* event loop, waits overlap */
-	IDEAL_BLOCKED_LOOP,	/* event loop held by a blocking sleep: one worker */
-	IDEAL_WORKERS,		/* blocking workers */
+	IDEAL_NONE,         /* not known: no dashed line, no percentage */
+	IDEAL_LOOP,         /* event loop, waits overlap */
+	IDEAL_BLOCKED_LOOP, /* event loop held by a blocking sleep: one worker */
+	IDEAL_WORKERS,      /* blocking workers */
 };
 
 /* Bits of `plots`, `log_plots` and `questions`. */
 enum {
-	PLOT_TIME = 1,			/* time per request: mean, and mean across all concurrent requests */
-	PLOT_RPS = 2,			/* requests per second */
-	QUESTION_CONCURRENCY = 1,	/* of each server: what does more concurrency do? */
-	QUESTION_WAIT = 2,		/* of each server: what does a longer wait do? */
-	QUESTION_BLOCKING = 4,		/* what does a blocking call do to the event loop? */
+	PLOT_TIME = 1,            /* time per request: mean, and mean across all concurrent requests */
+	PLOT_RPS = 2,             /* requests per second */
+	QUESTION_CONCURRENCY = 1, /* of each server: what does more concurrency do? */
+	QUESTION_WAIT = 2,        /* of each server: what does a longer wait do? */
+	QUESTION_BLOCKING = 4,    /* what does a blocking call do to the event loop? */
 };
 
 /* One [server NAME] section. Strings are NULL where the file has no such key, unless said otherwise. */
 struct server {
-	char *name;		/* never NULL */
-	char *label;		/* the name when the file has none; NULL only with `from`: that one's */
-	char *command;		/* with placeholders (command.h); NULL exactly when `from` is set */
-	char *url;		/* with placeholders; NULL exactly when `from` is set */
-	char *options;		/* further options for loadgen, with placeholders */
-	char *from;		/* "EXPERIMENT/SERVER" whose cells this section shows */
-	char *requires;		/* what must be installed: "package:command|python:what, ..." */
-	char *ready_path;	/* GET this until it answers; NULL: a connection is enough */
-	int ready_status;	/* the status that it must answer */
-	uint64_t deadline_ns;	/* how long it may take to get ready */
-	uint64_t timeout_ns;	/* how long one cell may take; 0: by what is expected of it */
-	int64_t port;		/* 0: any free one */
-	int64_t style;		/* 1 to SERVERS_MAX: its colour and point in plots; 0: by its place */
-	int64_t workers;	/* with IDEAL_WORKERS */
+	char *name;           /* never NULL */
+	char *label;          /* the name when the file has none; NULL only with `from`: that one's */
+	char *command;        /* with placeholders (command.h); NULL exactly when `from` is set */
+	char *url;            /* with placeholders; NULL exactly when `from` is set */
+	char *options;        /* further options for loadgen, with placeholders */
+	char *from;           /* "EXPERIMENT/SERVER" whose cells this section shows */
+	char *requires;       /* what must be installed: "package:command|python:what, ..." */
+	char *ready_path;     /* GET this until it answers; NULL: a connection is enough */
+	int ready_status;     /* the status that it must answer */
+	uint64_t deadline_ns; /* how long it may take to get ready */
+	uint64_t timeout_ns;  /* how long one cell may take; 0: by what is expected of it */
+	int64_t port;         /* 0: any free one */
+	int64_t style;        /* 1 to SERVERS_MAX: its colour and point in plots; 0: by its place */
+	int64_t workers;      /* with IDEAL_WORKERS */
 	enum ideal_kind ideal;
-	bool hidden;		/* measured for the answers, shown in no plot */
-	int line;		/* of the section's head */
+	bool hidden; /* measured for the answers, shown in no plot */
+	int line;    /* of the section's head */
 };
 
 struct experiment {
-	char *name;		/* "task7": the file's name without folder and .ini */
-	char *folder;		/* where the file lies: {experiments} in commands */
-	char *source;		/* the file's text */
+	char *name;   /* "task7": the file's name without folder and .ini */
+	char *folder; /* where the file lies: {experiments} in commands */
+	char *source; /* the file's text */
 	char *title;
-	char *task;		/* "" when the file has none */
+	char *task; /* "" when the file has none */
 	enum vary vary;
-	double values[VALUES_MAX];	/* growing */
+	double values[VALUES_MAX]; /* growing */
 	size_t value_count;
-	double sleep_s;			/* when it does not vary */
-	int64_t concurrency;		/* when it does not vary */
+	double sleep_s;      /* when it does not vary */
+	int64_t concurrency; /* when it does not vary */
 	int64_t requests;
-	bool restart;			/* each cell gets a fresh server */
+	bool restart; /* each cell gets a fresh server */
 	unsigned plots, log_plots;
 	unsigned questions;
 	struct server servers[SERVERS_MAX];

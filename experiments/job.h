@@ -13,35 +13,35 @@
 #include "experiments/ready.h"
 
 enum job_state {
-	JOB_QUEUED,	/* nothing started */
-	JOB_STARTING,	/* the server runs, and is asked whether it is ready */
-	JOB_IDLE,	/* ready; the next cell waits for its turn */
-	JOB_LOADING,	/* loadgen runs */
-	JOB_FINISHED,	/* every cell has its result; the server still runs, and waits for a turn to be stopped */
-	JOB_STOPPING,	/* SIGTERM was sent, and SIGKILL at the deadline */
-	JOB_DONE,	/* nothing of it is left */
+	JOB_QUEUED,   /* nothing started */
+	JOB_STARTING, /* the server runs, and is asked whether it is ready */
+	JOB_IDLE,     /* ready; the next cell waits for its turn */
+	JOB_LOADING,  /* loadgen runs */
+	JOB_FINISHED, /* every cell has its result; the server still runs, and waits for a turn to be stopped */
+	JOB_STOPPING, /* SIGTERM was sent, and SIGKILL at the deadline */
+	JOB_DONE,     /* nothing of it is left */
 };
 
 /* What all jobs of a run share. */
 struct job_world {
 	const struct keeper *keeper;
-	const char *bin;	/* the folder of our programs */
-	const char *loadgen;	/* path of the program */
+	const char *bin;     /* the folder of our programs */
+	const char *loadgen; /* path of the program */
 };
 
 struct job {
 	enum job_state state;
-	struct cell *cells[VALUES_MAX];		/* of one server, measured in this order */
+	struct cell *cells[VALUES_MAX]; /* of one server, measured in this order */
 	size_t cell_count;
-	size_t next_cell;	/* those before it have their results */
-	size_t told;		/* those before it were told to the run (scheduler.h) */
-	bool quiet;		/* its cells are short: nothing may start or stop while one is measured */
-	double expected_s;	/* of all its cells */
+	size_t next_cell;  /* those before it have their results */
+	size_t told;       /* those before it were told to the run (scheduler.h) */
+	bool quiet;        /* its cells are short: nothing may start or stop while one is measured */
+	double expected_s; /* of all its cells */
 	int port;
 	struct process server, load;
 	struct ready ready;
 	uint64_t state_since_ns;
-	uint64_t deadline_ns;	/* of the present state */
+	uint64_t deadline_ns; /* of the present state */
 };
 
 /* job_plan makes the jobs of PLAN's cells that have no result yet; the caller frees the array. Longest first. */

@@ -13,8 +13,8 @@
  * groups that are left, and ends.  So even SIGKILL to the lab leaves no server behind.
  */
 struct keeper {
-	pid_t pid;	/* 0: not running */
-	int pipe;	/* the lab's end; the keeper sees its end of file when the lab is gone */
+	pid_t pid; /* 0: not running */
+	int pipe;  /* the lab's end; the keeper sees its end of file when the lab is gone */
 };
 
 /* keeper_start forks the keeper.  Returns 0 or -errno. */

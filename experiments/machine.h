@@ -10,8 +10,8 @@
 #define FACTS_MAX 24
 
 struct fact {
-	char *name;	/* "kernel" */
-	char *value;	/* "Linux 6.1.0 x86_64" */
+	char *name;  /* "kernel" */
+	char *value; /* "Linux 6.1.0 x86_64" */
 };
 
 struct facts {

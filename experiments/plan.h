@@ -9,12 +9,12 @@
 #include "experiments/definition.h"
 #include "experiments/result.h"
 
-#define EXPERIMENTS_MAX 32	/* of one run, with those that others take cells from */
+#define EXPERIMENTS_MAX 32 /* of one run, with those that others take cells from */
 
 /* One measurement: one server, one sleep, one concurrency. */
 struct cell {
-	const struct experiment *experiment;	/* where its server is defined */
-	const struct server *server;		/* has a command */
+	const struct experiment *experiment; /* where its server is defined */
+	const struct server *server;         /* has a command */
 	double sleep_s;
 	int concurrency;
 	int64_t requests;
@@ -23,29 +23,29 @@ struct cell {
 
 /* The cells of one [server] section of an experiment, one a value. */
 struct series {
-	const struct experiment *experiment;	/* that shows it */
-	const struct server *server;		/* its section there */
-	const char *label;			/* of that section, else of the origin */
-	const struct server *origin;		/* the section with the command: the same, or the one behind `from` */
-	size_t cells[VALUES_MAX];		/* of the plan, one for each value of the experiment */
-	int style;				/* 1 to SERVERS_MAX */
+	const struct experiment *experiment; /* that shows it */
+	const struct server *server;         /* its section there */
+	const char *label;                   /* of that section, else of the origin */
+	const struct server *origin;         /* the section with the command: the same, or the one behind `from` */
+	size_t cells[VALUES_MAX];            /* of the plan, one for each value of the experiment */
+	int style;                           /* 1 to SERVERS_MAX */
 };
 
 struct plan {
 	struct experiment experiments[EXPERIMENTS_MAX];
 	size_t experiment_count;
-	size_t asked;			/* the first so many were asked for; the others only lend servers */
+	size_t asked; /* the first so many were asked for; the others only lend servers */
 	struct cell *cells;
 	size_t cell_count;
-	struct series *series;		/* in the order of experiments and sections */
+	struct series *series; /* in the order of experiments and sections */
 	size_t series_count;
 };
 
 /*
  * plan_find_fn loads the experiment NAME for a `from` in BY.  Returns as definition_load.
  */
-typedef int plan_find_fn(struct experiment *experiment, const struct experiment *by, const char *name, void *context,
-    char *error);
+typedef int plan_find_fn(
+    struct experiment *experiment, const struct experiment *by, const char *name, void *context, char *error);
 
 /*
  * plan_add puts an experiment that was asked for at the plan's end; the plan

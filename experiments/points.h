@@ -7,11 +7,11 @@
 /* Only cells in which every request succeeded; a failed one leaves a gap. */
 struct points {
 	size_t count;
-	double x[VALUES_MAX];	/* what varies: concurrency, or seconds of sleep */
+	double x[VALUES_MAX]; /* what varies: concurrency, or seconds of sleep */
 	double rps[VALUES_MAX];
-	double time_ms[VALUES_MAX];	/* mean */
-	double time_all_ms[VALUES_MAX];	/* mean across all concurrent requests */
-	double ideal_rps[VALUES_MAX];	/* NAN where no ideal is known */
+	double time_ms[VALUES_MAX];     /* mean */
+	double time_all_ms[VALUES_MAX]; /* mean across all concurrent requests */
+	double ideal_rps[VALUES_MAX];   /* NAN where no ideal is known */
 	double ideal_time_ms[VALUES_MAX];
 };
 

@@ -12,10 +12,10 @@
 #include "experiments/text.h"
 
 struct process {
-	pid_t pid;		/* and its process group; 0: none */
-	int output, errors;	/* memory files of its output and error, the same when joined; -1: none */
-	bool running;		/* the process itself has not ended yet */
-	int status;		/* as waitpid(2) gives it, once it has */
+	pid_t pid;          /* and its process group; 0: none */
+	int output, errors; /* memory files of its output and error, the same when joined; -1: none */
+	bool running;       /* the process itself has not ended yet */
+	int status;         /* as waitpid(2) gives it, once it has */
 };
 
 /*

@@ -10,10 +10,10 @@
 #include "experiments/scheduler.h"
 
 struct progress {
-	bool quiet;		/* says nothing */
+	bool quiet; /* says nothing */
 	bool terminal;
-	size_t done, total;	/* cells */
-	uint64_t drawn_ns;	/* when the line was drawn last; 0: there is none */
+	size_t done, total; /* cells */
+	uint64_t drawn_ns;  /* when the line was drawn last; 0: there is none */
 };
 
 void progress_init(struct progress *progress, bool quiet, size_t total);

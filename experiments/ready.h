@@ -11,9 +11,9 @@
 #define READY_ERROR_MAX 256
 
 enum ready_state {
-	READY_WAITING,		/* nobody listens yet: asks again at next_ns */
+	READY_WAITING, /* nobody listens yet: asks again at next_ns */
 	READY_CONNECTING,
-	READY_READING,		/* the request is sent; the server closes after its answer */
+	READY_READING, /* the request is sent; the server closes after its answer */
 	READY_YES,
 	READY_FAILED,
 };
@@ -25,11 +25,11 @@ enum ready_state {
  */
 struct ready {
 	enum ready_state state;
-	int fd;				/* -1: none */
+	int fd; /* -1: none */
 	struct sockaddr_in address;
-	const struct server *server;	/* whose ready_path and ready_status are used */
+	const struct server *server; /* whose ready_path and ready_status are used */
 	uint64_t next_ns;
-	char head[64];			/* of the answer */
+	char head[64]; /* of the answer */
 	size_t head_len;
 };
 

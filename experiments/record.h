@@ -10,21 +10,21 @@
 #define RECORD_NAME_MAX 32
 
 enum record_state {
-	RECORD_RUNNING,		/* also what a lab that was killed leaves in the store */
-	RECORD_COMPLETE,	/* every cell has its result */
+	RECORD_RUNNING,  /* also what a lab that was killed leaves in the store */
+	RECORD_COMPLETE, /* every cell has its result */
 	RECORD_INTERRUPTED,
 };
 #define RECORD_STATES 3
 extern const char *const record_state_names[RECORD_STATES];
 
 struct record {
-	int64_t id;			/* in the store; 0: not stored yet */
-	char name[RECORD_NAME_MAX];	/* "2026-11-21_10-00-00": the results folder's too */
-	char started[RECORD_NAME_MAX];	/* RFC 3339 with the local offset */
-	char finished[RECORD_NAME_MAX];	/* the same; "" while it runs */
+	int64_t id;                     /* in the store; 0: not stored yet */
+	char name[RECORD_NAME_MAX];     /* "2026-11-21_10-00-00": the results folder's too */
+	char started[RECORD_NAME_MAX];  /* RFC 3339 with the local offset */
+	char finished[RECORD_NAME_MAX]; /* the same; "" while it runs */
 	enum record_state state;
 	int64_t jobs;
-	char *command;			/* as it was typed */
+	char *command; /* as it was typed */
 	struct facts facts;
 	struct plan plan;
 };

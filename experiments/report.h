@@ -18,8 +18,8 @@
  * again), each finished file replaces the one there.  Without PLOTS gnuplot is not run.
  * Returns 0, or -errno with a sentence in ERROR; then nothing half-written is left.
  */
-MUST_CHECK int report_write(const struct record *record, const struct keeper *keeper, const char *results, bool plots,
-    char *error);
+MUST_CHECK int report_write(
+    const struct record *record, const struct keeper *keeper, const char *results, bool plots, char *error);
 
 /*
  * report_add_html adds the whole page: no file beside it is needed, the plots

@@ -8,9 +8,9 @@
 #include "experiments/text.h"
 
 struct requirement {
-	char package[64];	/* "python3-aiohttp" */
-	char kind[16];		/* "command" or "python" */
-	char what[64];		/* the command's name, or the module's */
+	char package[64]; /* "python3-aiohttp" */
+	char kind[16];    /* "command" or "python" */
+	char what[64];    /* the command's name, or the module's */
 };
 
 /*

@@ -7,9 +7,9 @@
 #define RESULT_ERROR_MAX 512
 
 enum result_state {
-	RESULT_NONE,	/* not measured: the run was interrupted before */
+	RESULT_NONE, /* not measured: the run was interrupted before */
 	RESULT_DONE,
-	RESULT_FAILED,	/* not measured, or not every request succeeded: `error` says why */
+	RESULT_FAILED,  /* not measured, or not every request succeeded: `error` says why */
 	RESULT_SKIPPED, /* something that the server needs is not installed: `error` names it */
 };
 #define RESULT_STATES 4
@@ -25,11 +25,11 @@ struct result {
 	char error[RESULT_ERROR_MAX];
 	int64_t complete, failed, write_errors, non_2xx, keepalive;
 	double duration_s, rps;
-	double time_ms;			/* time per request (mean) */
-	double time_all_ms;		/* time per request (mean, across all concurrent requests) */
+	double time_ms;     /* time per request (mean) */
+	double time_all_ms; /* time per request (mean, across all concurrent requests) */
 	double latency_ms[RESULT_LATENCIES];
 	double client_cpu_s;
-	char *json;			/* loadgen's whole answer; NULL: none. result_deinit frees it */
+	char *json; /* loadgen's whole answer; NULL: none. result_deinit frees it */
 };
 
 /* result_init makes an unmeasured result. */

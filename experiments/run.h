@@ -7,18 +7,18 @@
 #include <stdint.h>
 
 struct run_options {
-	int64_t jobs;		/* 0: scheduler_jobs_default */
-	const char *results;	/* the folder of results */
+	int64_t jobs;        /* 0: scheduler_jobs_default */
+	const char *results; /* the folder of results */
 	bool no_plots;
 	bool quiet;
-	const char *command;	/* as it was typed, for the record */
+	const char *command; /* as it was typed, for the record */
 };
 
 /* Exit statuses of the lab. */
 enum {
 	EXIT_OK = 0,
-	EXIT_WORLD = 1,		/* a server that does not start, a missing program, a full disk; a cell that failed */
-	EXIT_CALLER = 2,	/* what was asked for makes no sense */
+	EXIT_WORLD = 1,  /* a server that does not start, a missing program, a full disk; a cell that failed */
+	EXIT_CALLER = 2, /* what was asked for makes no sense */
 	EXIT_INTERRUPTED = 130,
 };
 

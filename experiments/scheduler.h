@@ -22,10 +22,10 @@
 struct scheduler {
 	struct job *jobs;
 	size_t job_count;
-	size_t at_once;			/* jobs that may be active at the same time */
+	size_t at_once; /* jobs that may be active at the same time */
 	struct job_world world;
-	bool interrupted;		/* SIGINT, SIGTERM or SIGHUP came */
-	uint64_t calm_since_ns;		/* the last time that a server was started, got ready, or was gone */
+	bool interrupted;       /* SIGINT, SIGTERM or SIGHUP came */
+	uint64_t calm_since_ns; /* the last time that a server was started, got ready, or was gone */
 	/* on_cell is told each cell that has got its result; on_tick, several times a second, that time goes by. */
 	void (*on_cell)(void *context, const struct cell *cell);
 	void (*on_tick)(void *context, const struct scheduler *scheduler);

@@ -8,7 +8,7 @@
 #include "experiments/record.h"
 
 #define STORE_ERROR_MAX 512
-#define STORE_VERSION 1		/* PRAGMA user_version; it grows with every change of the tables */
+#define STORE_VERSION 1 /* PRAGMA user_version; it grows with every change of the tables */
 
 struct store; /* an open database */
 

@@ -20,8 +20,8 @@ void table_add(struct text *text, const struct plan *plan, const struct series *
 void table_add_run(struct text *text, const struct record *record);
 
 /* The parts that the other reports share. */
-extern const char *const table_heads[3];		/* the last three columns */
-const char *table_first_head(const struct experiment *experiment);	/* the first */
+extern const char *const table_heads[3];                           /* the last three columns */
+const char *table_first_head(const struct experiment *experiment); /* the first */
 /* table_add_fixed adds what does not vary: "S = 0.1 s, 100 requests". */
 void table_add_fixed(struct text *text, const struct experiment *experiment);
 /* table_why returns why the cell has no numbers, or only doubtful ones; "" when all is well. */

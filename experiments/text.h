@@ -7,9 +7,9 @@
 #include "common/compiler.h"
 
 struct text {
-	char *at;	/* always terminated once something was added; NULL before */
-	size_t len;	/* without the terminator */
-	size_t size;	/* bytes allocated */
+	char *at;    /* always terminated once something was added; NULL before */
+	size_t len;  /* without the terminator */
+	size_t size; /* bytes allocated */
 };
 
 /* text_deinit frees the text; a zeroed struct is an empty text. */

@@ -21,9 +21,15 @@ static const struct http_limits limits = {
 /*
  * Requests that began their sleep together end it together.  Answering them
  * all before anybody else is looked at would hold up those who come back at
- * once, and bind the burst together for ever: 40 at a time cost task 7 2 ms a round.
+ * once, and bind the burst together for ever: 40 at a time cost task 7 2 ms a
+ * round.  So a round of the loop ends a portion of them, which grows with the
+ * connections: of thousands, the last must not wait for hundreds of rounds.
  */
-#define EXPIRE_BATCH 16
+static size_t
+portion(const struct server *server)
+{
+	return 16 + server->connections / 8;
+}
 
 /* set_timer has the loop woken when the next deadline is due; a system call only when that is sooner than before. */
 static void
@@ -55,12 +61,12 @@ on_timer(uv_poll_t *timer, int status, int events)
 	struct deadline *deadline;
 	uint64_t now_ns = clock_now_ns();
 	uint64_t lag_ns = 0;
-	int done = 0;
+	size_t most = portion(server), done = 0;
 
 	(void)status;
 	(void)events;
 	server->timer_fired = true;
-	while (done < EXPIRE_BATCH && (deadline = deadline_queue_pop(&server->deadlines, now_ns)) != NULL) {
+	while (done < most && (deadline = deadline_queue_pop(&server->deadlines, now_ns)) != NULL) {
 		done++;
 		if (now_ns - deadline->due_ns > lag_ns)
 			lag_ns = now_ns - deadline->due_ns;

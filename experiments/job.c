@@ -123,7 +123,7 @@ job_start(struct job *job, const struct job_world *world)
 	if (path != NULL) {
 		free(argv[0]);
 		argv[0] = path;
-		result = process_spawn(&job->server, world->keeper, argv, false);
+		result = process_spawn(&job->server, world->keeper, argv, &world->cpus.server, false);
 	}
 	if (argv == NULL)
 		fail_cells(job, "%s: %s", server->name, error);
@@ -200,7 +200,7 @@ job_load(struct job *job, const struct job_world *world)
 		fail_cells(job, "%s: %s", cell->server->name, error);
 		return;
 	}
-	result = process_spawn(&job->load, world->keeper, argv, true);
+	result = process_spawn(&job->load, world->keeper, argv, &world->cpus.load, true);
 	if (result != 0)
 		fail_cells(job, "loadgen does not start: %s: %s", argv[0], strerror(-result));
 	else {

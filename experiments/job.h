@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "common/compiler.h"
+#include "experiments/cpus.h"
 #include "experiments/plan.h"
 #include "experiments/process.h"
 #include "experiments/ready.h"
@@ -27,6 +28,7 @@ struct job_world {
 	const struct keeper *keeper;
 	const char *bin;     /* the folder of our programs */
 	const char *loadgen; /* path of the program */
+	struct cpus cpus;
 };
 
 struct job {

@@ -11,6 +11,7 @@
 
 #include "common/version.h"
 #include "experiments/command.h"
+#include "experiments/cpus.h"
 #include "experiments/memory.h"
 #include "experiments/process.h"
 #include "experiments/requires.h"
@@ -180,8 +181,12 @@ machine_facts(struct facts *facts, const struct keeper *keeper, const char *fold
 	char *git[] = {"git", "-C", (char *)(uintptr_t)folder, "describe", "--always", "--dirty", "--abbrev=12", NULL};
 	char *gnuplot[] = {"gnuplot", "--version", NULL};
 	struct utsname kernel;
+	struct cpus cpus;
+	char placement[128];
 
 	add_cpus(facts);
+	cpus_split(&cpus);
+	facts_add(facts, "placement", cpus_describe(&cpus, placement, sizeof(placement)));
 	if (uname(&kernel) == 0)
 		add_own(facts, "kernel", memory_print("%s %s %s", kernel.sysname, kernel.release, kernel.machine));
 	add_file(facts, "system", "/etc/os-release", "PRETTY_NAME");

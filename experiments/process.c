@@ -20,9 +20,17 @@
 
 #define SWEEP_SECONDS 5
 
-/* become is the child between fork and exec; it writes errno to REPORT when it cannot become ARGV[0]. */
+/* What a child is to become. */
+struct start {
+	const struct keeper *keeper;
+	char *const *argv;
+	const cpu_set_t *cpus; /* NULL: any */
+	int input;
+};
+
+/* become is the child between fork and exec; it writes errno to REPORT when it cannot become what START says. */
 static _Noreturn void
-become(const struct process *process, const struct keeper *keeper, char *const *argv, int input, int report, pid_t lab)
+become(const struct process *process, const struct start *start, int report, pid_t lab)
 {
 	sigset_t none;
 	int error;
@@ -32,12 +40,13 @@ become(const struct process *process, const struct keeper *keeper, char *const *
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != lab)
 		_exit(127);
-	keeper_note(keeper, getpid(), true);
+	keeper_note(start->keeper, getpid(), true);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
-	if (dup2(input, 0) >= 0 && dup2(process->output, 1) >= 0 && dup2(process->errors, 2) >= 0)
-		execv(argv[0], argv);
+	if ((start->cpus == NULL || sched_setaffinity(0, sizeof(*start->cpus), start->cpus) == 0) &&
+	    dup2(start->input, 0) >= 0 && dup2(process->output, 1) >= 0 && dup2(process->errors, 2) >= 0)
+		execv(start->argv[0], start->argv);
 	error = errno;
 	if (write(report, &error, sizeof(error)) < 0)
 		_exit(126);
@@ -45,7 +54,7 @@ become(const struct process *process, const struct keeper *keeper, char *const *
 }
 
 static int
-spawn(struct process *process, const struct keeper *keeper, char *const *argv, int input)
+spawn(struct process *process, const struct start *start)
 {
 	int report[2], error = 0;
 	pid_t lab = getpid(), pid;
@@ -55,7 +64,7 @@ spawn(struct process *process, const struct keeper *keeper, char *const *argv, i
 		return -errno;
 	pid = fork();
 	if (pid == 0)
-		become(process, keeper, argv, input, report[1], lab);
+		become(process, start, report[1], lab);
 	if (pid < 0)
 		error = errno;
 	close(report[1]);
@@ -77,9 +86,9 @@ spawn(struct process *process, const struct keeper *keeper, char *const *argv, i
 	return -error;
 }
 
-/* start opens the memory files and spawns; after an error there is nothing to close. */
+/* begin opens the memory files and spawns; after an error there is nothing to close. */
 static int
-start(struct process *process, const struct keeper *keeper, char *const *argv, int input, bool apart)
+begin(struct process *process, const struct start *start, bool apart)
 {
 	int error = 0;
 
@@ -92,22 +101,28 @@ start(struct process *process, const struct keeper *keeper, char *const *argv, i
 	else if (fcntl(process->output, F_SETFL, O_APPEND) < 0 || fcntl(process->errors, F_SETFL, O_APPEND) < 0)
 		error = -errno;
 	else
-		error = spawn(process, keeper, argv, input);
+		error = spawn(process, start);
 	if (error != 0)
-		process_close(process, keeper);
+		process_close(process, start->keeper);
 	return error;
 }
 
 int
-process_spawn(struct process *process, const struct keeper *keeper, char *const *argv, bool apart)
+process_spawn(
+    struct process *process, const struct keeper *keeper, char *const *argv, const cpu_set_t *cpus, bool apart)
 {
-	int input = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	const struct start start = {
+	    .keeper = keeper,
+	    .argv = argv,
+	    .cpus = cpus,
+	    .input = open("/dev/null", O_RDONLY | O_CLOEXEC),
+	};
 	int error;
 
-	if (input < 0)
+	if (start.input < 0)
 		return -errno;
-	error = start(process, keeper, argv, input, apart);
-	close(input);
+	error = begin(process, &start, apart);
+	close(start.input);
 	return error;
 }
 
@@ -254,7 +269,7 @@ process_run(const struct keeper *keeper, char *const *argv, const struct text *i
 	if (result == 0 && input != NULL && pwrite(in, text_string(input), input->len, 0) != (ssize_t)input->len)
 		result = -EIO;
 	if (result == 0)
-		result = start(&process, keeper, argv, in, true);
+		result = begin(&process, &(struct start){.keeper = keeper, .argv = argv, .input = in}, true);
 	if (in >= 0)
 		close(in);
 	if (result != 0)

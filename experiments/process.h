@@ -2,6 +2,7 @@
 #ifndef EXPERIMENTS_PROCESS_H
 #define EXPERIMENTS_PROCESS_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,12 +20,13 @@ struct process {
 };
 
 /*
- * process_spawn starts ARGV[0] (a path) with standard input from /dev/null,
- * and waits until it runs.  Its output goes to memory; errors are kept apart
+ * process_spawn starts ARGV[0] (a path) with standard input from /dev/null, on
+ * CPUS (NULL: any), and waits until it runs.  Its output goes to memory; errors are kept apart
  * when APART is set.  When the lab dies the process gets SIGKILL, and its
  * group too, through KEEPER.  Returns 0 or -errno of what failed, execve too.
  */
-MUST_CHECK int process_spawn(struct process *process, const struct keeper *keeper, char *const *argv, bool apart);
+MUST_CHECK int process_spawn(
+    struct process *process, const struct keeper *keeper, char *const *argv, const cpu_set_t *cpus, bool apart);
 
 /*
  * process_reap_next reaps one child that has ended, and stores its status.

@@ -153,6 +153,7 @@ measure(struct run *run, struct job *jobs, size_t count)
 	char error[STORE_ERROR_MAX];
 	int result;
 
+	cpus_split(&scheduler.world.cpus);
 	for (size_t i = 0; i < run->record.plan.cell_count; i++)
 		if (run->record.plan.cells[i].result.state == RESULT_SKIPPED)
 			store_cell(run, &run->record.plan.cells[i]);

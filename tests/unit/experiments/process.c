@@ -21,7 +21,7 @@ start(struct process *process, const struct keeper *keeper, const char *command,
 {
 	char *argv[] = {(char *)(uintptr_t) "/bin/sh", (char *)(uintptr_t) "-c", (char *)(uintptr_t)command, NULL};
 
-	assert_int_equal(process_spawn(process, keeper, argv, apart), 0);
+	assert_int_equal(process_spawn(process, keeper, argv, NULL, apart), 0);
 }
 
 /* wait_until_gone reaps until the process and its group are gone. */
@@ -93,10 +93,38 @@ test_what_cannot_be_started_is_told(void **state)
 	char *argv[] = {(char *)(uintptr_t) "/no/such/program", NULL};
 
 	(void)state;
-	assert_int_equal(process_spawn(&process, &none, argv, false), -ENOENT);
+	assert_int_equal(process_spawn(&process, &none, argv, NULL, false), -ENOENT);
 	assert_int_equal(process.pid, 0);
 	argv[0] = (char *)(uintptr_t) "/etc/passwd";
-	assert_int_equal(process_spawn(&process, &none, argv, false), -EACCES);
+	assert_int_equal(process_spawn(&process, &none, argv, NULL, false), -EACCES);
+}
+
+static void
+test_a_process_stays_on_its_cpus(void **state)
+{
+	char *argv[] = {(char *)(uintptr_t) "/bin/sh", (char *)(uintptr_t) "-c",
+	    (char *)(uintptr_t) "grep Cpus_allowed_list /proc/self/status", NULL};
+	struct keeper none = {0};
+	struct process process;
+	struct text out = {0};
+	cpu_set_t all, one;
+	char expected[64];
+	size_t first = 0;
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+	while (!CPU_ISSET(first, &all))
+		first++;
+	CPU_ZERO(&one);
+	assert_int_equal(process_spawn(&process, &none, argv, &one, true), -EINVAL); /* no CPU at all */
+	CPU_SET(first, &one);
+	assert_int_equal(process_spawn(&process, &none, argv, &one, true), 0);
+	wait_until_gone(&process);
+	process_read(process.output, &out, 1000);
+	snprintf(expected, sizeof(expected), "Cpus_allowed_list:\t%zu\n", first);
+	assert_string_equal(text_string(&out), expected);
+	text_deinit(&out);
+	process_close(&process, &none);
 }
 
 /* child_pid waits until a process has written the number of a child, and returns it. */
@@ -257,6 +285,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_output_and_end_are_kept),
 	    cmocka_unit_test(test_what_cannot_be_started_is_told),
+	    cmocka_unit_test(test_a_process_stays_on_its_cpus),
 	    cmocka_unit_test(test_a_group_ends_with_its_leader),
 	    cmocka_unit_test(test_a_process_that_will_not_go_is_killed_with_its_group),
 	    cmocka_unit_test(test_a_daemon_is_swept),

@@ -35,7 +35,6 @@ exchange_reset(struct exchange *exchange)
 	exchange->head_sent = false;
 	exchange->chunked = false;
 	exchange->keep_alive = false;
-	exchange->content_type[0] = '\0';
 }
 
 static void

@@ -17,17 +17,16 @@ struct conn;
 struct exchange {
 	struct http_request request;
 	struct workload_plan plan;
-	struct conn *conn;                            /* whose request it is */
-	struct exchange *next;                        /* in the store */
-	struct pool_job job;                          /* the sleep, in threadpool mode */
-	uint64_t request_bytes;                       /* of the request's body, so far */
-	uint64_t answer_bytes;                        /* of the answer's body, so far */
-	bool planned;                                 /* the header is complete and the plan made */
-	bool kept;                                    /* the request's spans no longer point into the read buffer */
-	bool head_sent;                               /* the answer has begun: its status cannot change */
-	bool chunked;                                 /* the answer's body goes in chunks */
-	bool keep_alive;                              /* as the answer's head said */
-	char content_type[HTTP_CONTENT_TYPE_MAX + 1]; /* of the request, for /echo; "": none */
+	struct conn *conn;      /* whose request it is */
+	struct exchange *next;  /* in the store */
+	struct pool_job job;    /* the sleep, in threadpool mode */
+	uint64_t request_bytes; /* of the request's body, so far */
+	uint64_t answer_bytes;  /* of the answer's body, so far */
+	bool planned;           /* the header is complete and the plan made */
+	bool kept;              /* the request's spans no longer point into the read buffer */
+	bool head_sent;         /* the answer has begun: its status cannot change */
+	bool chunked;           /* the answer's body goes in chunks */
+	bool keep_alive;        /* as the answer's head said */
 };
 
 /* Exchanges that are free, so that a request costs no allocation. */

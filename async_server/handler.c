@@ -40,8 +40,6 @@ append_head(struct conn *conn, int64_t length)
 	    .content_length = length,
 	};
 
-	if (response.content_type == NULL && exchange->content_type[0] != '\0')
-		response.content_type = exchange->content_type;
 	exchange->chunked = length == HTTP_LENGTH_UNKNOWN && response.minor == 1;
 	exchange->keep_alive = exchange->planned && exchange->request.keep_alive && !plan->close &&
 			       (length != HTTP_LENGTH_UNKNOWN || exchange->chunked);
@@ -123,18 +121,6 @@ handler_abandon(struct conn *conn)
 	exchange->planned = false;
 }
 
-/* keep_content_type copies the request's, as /echo sends it back with a body that may come much later. */
-static void
-keep_content_type(struct exchange *exchange)
-{
-	struct http_span type = exchange->request.content_type;
-
-	if (type.at == NULL || type.len > HTTP_CONTENT_TYPE_MAX)
-		return;
-	memcpy(exchange->content_type, type.at, type.len);
-	exchange->content_type[type.len] = '\0';
-}
-
 /* on_head makes the plan. An answer that needs no body, of a client that waits to be asked for it, goes at once. */
 static void
 on_head(struct conn *conn)
@@ -149,8 +135,6 @@ on_head(struct conn *conn)
 	exchange->planned = true;
 	metrics_add(&server->metrics->requests_begun, 1);
 	conn->state = CONN_BODY;
-	if (plan->kind == WORKLOAD_ECHO && plan->content_type == NULL)
-		keep_content_type(exchange);
 	if ((plan->kind == WORKLOAD_ANSWER && request->content_length > WORKLOAD_BODY_MAX) || plan->close ||
 	    (asks && plan->status != 200)) {
 		plan->close = true;

@@ -57,6 +57,16 @@ split_query(struct http_span target, struct http_span *query)
 	return path;
 }
 
+/* is_printable: what a client sent goes into a header only where nobody can read anything else in it. */
+static bool
+is_printable(struct http_span span)
+{
+	for (size_t i = 0; i < span.len; i++)
+		if (span.at[i] < ' ' || span.at[i] > '~')
+			return false;
+	return true;
+}
+
 static void
 plan_echo(struct workload_plan *plan, const struct http_request *request)
 {
@@ -65,8 +75,7 @@ plan_echo(struct workload_plan *plan, const struct http_request *request)
 	plan_text(plan, "echo", 200, "");
 	plan->kind = WORKLOAD_ECHO;
 	plan->content_type = "application/octet-stream";
-	/* The guard let no control byte through; one that does not fit is not worth repeating. */
-	if (type.len > 0 && type.len < sizeof(plan->text)) {
+	if (type.len > 0 && type.len < sizeof(plan->text) && is_printable(type)) {
 		memcpy(plan->text, type.at, type.len);
 		plan->text[type.len] = '\0';
 		plan->content_type = plan->text;

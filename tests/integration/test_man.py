@@ -11,8 +11,13 @@ from servers import BIN, ROOT
 PROGRAMS = ["async_server", "prefork_server", "loadgen", "lab"]
 
 
+COMMANDS = {"lab": ["run", "list", "report", "compare"]}  # each has a --help of its own
+
+
 def help_of(program):
-    return subprocess.run([BIN / program, "--help"], capture_output=True, text=True, check=True).stdout
+    calls = [[], *([command] for command in COMMANDS.get(program, []))]
+    return "\n".join(subprocess.run([BIN / program, *call, "--help"], capture_output=True, text=True, check=True).stdout
+                     for call in calls)
 
 
 def options_of_help(text):

@@ -160,6 +160,9 @@ test_echo_gives_back_the_content_type(void **state)
 	asked.content_type = (struct http_span){.at = long_type, .len = sizeof(long_type)};
 	workload_plan(&plan, &asked, settings);
 	assert_string_equal(plan.content_type, "application/octet-stream");
+	asked.content_type = (struct http_span){.at = "a/\xff", .len = 3};
+	workload_plan(&plan, &asked, settings);
+	assert_string_equal(plan.content_type, "application/octet-stream");
 	asked.content_type = (struct http_span){.at = long_type, .len = 0};
 	workload_plan(&plan, &asked, settings);
 	assert_string_equal(plan.content_type, "application/octet-stream");

@@ -105,6 +105,10 @@ class TestCounting:
             assert one_cell("-n", 3, f"[::1]:{server.port}")["complete"] == 3
 
     def test_a_name_with_several_addresses_finds_the_one_that_listens(self):
+        try:
+            socket.getaddrinfo("localhost", None)
+        except OSError:
+            pytest.skip("no localhost in /etc/hosts here")
         with ScriptedServer(answering()) as server:
             cell = one_cell("-n", 9, "-c", 3, f"localhost:{server.port}")
         assert (cell["complete"], cell["failed"]) == (9, 0)

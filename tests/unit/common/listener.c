@@ -63,6 +63,8 @@ test_addresses_are_opened_and_named(void **state)
 
 		if (fd == -EADDRNOTAVAIL && strchr(good[i].address, '[') != NULL)
 			continue; /* a machine without IPv6 */
+		if (fd == -EINVAL && strncmp(good[i].address, "localhost", 9) == 0 && access("/etc/hosts", R_OK) != 0)
+			continue; /* a machine that has no name for itself */
 		if (fd < 0)
 			fail_msg("%s: %s", good[i].address, strerror(-fd));
 		listener_name(fd, name);

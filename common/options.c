@@ -210,7 +210,7 @@ static void
 fill_getopt_tables(const struct options_program *program, struct option *longs, char *shorts)
 {
 	*shorts++ = ':';
-	for (int i = 0; program->rows[i].type != OPTION_END && i < OPTIONS_MAX; i++) {
+	for (int i = 0; i < OPTIONS_MAX && program->rows[i].type != OPTION_END; i++) {
 		const struct option_row *row = &program->rows[i];
 
 		if (row->short_name != 0) {

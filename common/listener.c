@@ -15,6 +15,7 @@
 
 #define DEFAULT_HOST "127.0.0.1"
 #define UNIX_PREFIX "unix:"
+#define DEAD_MAX 64 /* connections in a row that died before they were taken */
 
 /* Room for a socket address of any family, seen as each. */
 union address {
@@ -226,7 +227,6 @@ static bool
 is_of_one_connection(int error)
 {
 	switch (error) {
-	case EINTR:
 	case ECONNABORTED:
 	case EPROTO:
 	case ENETDOWN:
@@ -246,11 +246,16 @@ is_of_one_connection(int error)
 int
 listener_accept(int fd, bool nonblocking)
 {
-	int accepted;
+	int accepted = -1;
 
-	do {
-		accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC | (nonblocking ? SOCK_NONBLOCK : 0));
-	} while (accepted < 0 && is_of_one_connection(errno));
+	/* Bounded: where every accept is refused (a seccomp filter says EPERM), the caller must hear of it. */
+	for (int tries = 0; tries < DEAD_MAX; tries++) {
+		do
+			accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC | (nonblocking ? SOCK_NONBLOCK : 0));
+		while (accepted < 0 && errno == EINTR);
+		if (accepted >= 0 || !is_of_one_connection(errno))
+			break;
+	}
 	return accepted < 0 ? -errno : accepted;
 }
 

@@ -47,7 +47,8 @@ int listener_exit_status(int error);
  * listener_accept accepts one connection from FD: non-blocking if NONBLOCKING,
  * close-on-exec.  Returns the descriptor or -errno.  Errors that belong to one
  * dead connection (ECONNABORTED, EPROTO and the network errors of accept(2))
- * and EINTR are passed over; -EAGAIN means that none is pending.
+ * and EINTR are passed over (the former some dozens in a row); -EAGAIN means
+ * that none is pending.
  */
 MUST_CHECK int listener_accept(int fd, bool nonblocking);
 

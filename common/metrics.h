@@ -23,7 +23,7 @@ struct metrics {
 	_Atomic uint64_t sent_bytes;
 	_Atomic uint64_t accept_pauses;  /* times that accepting stopped for want of a resource (EMFILE) */
 	_Atomic uint64_t timeouts;       /* connections ended by a deadline */
-	_Atomic uint64_t slow_callbacks; /* times that the loop was held for 100 ms or longer */
+	_Atomic uint64_t slow_callbacks; /* times that something held the loop for --slow-callback or longer */
 };
 
 /* metrics_new maps COUNT zeroed slots that survive fork as shared memory; NULL with errno set. metrics_free unmaps them. */

@@ -35,7 +35,7 @@ add_row(struct text *text, const struct cell *a, const struct cell *b, double th
 	char name[96];
 
 	plan_cell_name(a, name, sizeof(name));
-	text_add(text, "%-31s %8.2f %8.2f %5.3f %7.1f %7.1f %5.3f%s\n", name, a->result.rps, b->result.rps, rps,
+	text_add(text, "%-32s %8.2f %8.2f %5.3f %7.1f %7.1f %5.3f%s\n", name, a->result.rps, b->result.rps, rps,
 	    a->result.time_ms, b->result.time_ms, time, far ? " *" : "");
 	return far;
 }
@@ -47,9 +47,9 @@ compare_add(struct text *text, const struct record *a, const struct record *b, d
 
 	*shared = 0;
 	text_add(text, "A: %s\nB: %s\n\n", a->name, b->name);
-	text_add(text, "%-31s %23s %21s\n", "", "Requests per second", "Time per request, ms");
-	text_add(text, "%-31s %8s %8s %5s %7s %7s %5s\n", "Cell", "A", "B", "B/A", "A", "B", "B/A");
-	text_add(text, "------------------------------- -------- -------- ----- ------- ------- -----\n");
+	text_add(text, "%-32s %23s %21s\n", "", "Requests per second", "Time per request, ms");
+	text_add(text, "%-32s %8s %8s %5s %7s %7s %5s\n", "Cell", "A", "B", "B/A", "A", "B", "B/A");
+	text_add(text, "-------------------------------- -------- -------- ----- ------- ------- -----\n");
 	for (size_t i = 0; i < a->plan.cell_count; i++) {
 		const struct cell *cell = &a->plan.cells[i], *other = find_same(b, cell);
 

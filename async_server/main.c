@@ -1,11 +1,9 @@
 /* async_server: one process, one event loop; what aiohttp is to Python. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "async_server/admin_thread.h"
 #include "async_server/config.h"
@@ -13,6 +11,7 @@
 #include "async_server/server.h"
 #include "common/listener.h"
 #include "common/log.h"
+#include "common/standard_fds.h"
 #include "common/version.h"
 
 #define ADMIN_BACKLOG 128
@@ -41,19 +40,6 @@ check(int error, const char *what)
 {
 	if (error != 0)
 		fail(what, strerror(-error));
-}
-
-/* open_standard_files: where one of 0 to 2 was closed, a connection would get its number, and then the log's lines. */
-static void
-open_standard_files(void)
-{
-	int fd;
-
-	do {
-		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	} while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd >= 0)
-		close(fd);
 }
 
 /* raise_file_limit lets the process open as many connections as it may. */
@@ -155,7 +141,7 @@ main(int argc, char **argv)
 	const struct config *config = &process.config;
 	int listen_fd, admin_fd = -1;
 
-	open_standard_files();
+	check(standard_fds_open(), "cannot open /dev/null");
 	config_parse(&process.config, argc, argv);
 	control_block_signals();
 	raise_file_limit();

@@ -1,25 +1,11 @@
 /* prefork_server: an arbiter and its blocking workers, what gunicorn is to Python. */
-#include <fcntl.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include "common/http_response.h"
+#include "common/standard_fds.h"
 #include "common/version.h"
 #include "prefork_server/arbiter.h"
 #include "prefork_server/config.h"
-
-/* fill_standard_fds: started with 0, 1 or 2 closed, a socket would get that number, and log lines with it. */
-static void
-fill_standard_fds(void)
-{
-	int fd;
-
-	do {
-		fd = open("/dev/null", O_RDWR);
-	} while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd >= 0)
-		close(fd);
-}
 
 int
 main(int argc, char **argv)
@@ -28,7 +14,8 @@ main(int argc, char **argv)
 	static struct config config;
 	int status;
 
-	fill_standard_fds();
+	if (standard_fds_open() != 0)
+		return 1; /* standard error is what is missing: there is nobody to tell */
 	signal(SIGPIPE, SIG_IGN);
 	config_parse(&config, argc, argv);
 	http_response_set_server("prefork_server/" LOOPFORK_VERSION);

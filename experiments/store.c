@@ -26,32 +26,53 @@ finish(const struct store *store, int result, char *error)
 	return result;
 }
 
+/* read_version reads the version of the tables; 0: there are none yet. */
 static int
-check_version(const struct store *store, bool create, char *error)
+read_version(const struct store *store, int *version, char *error)
 {
 	sqlite3_stmt *statement = store_sql_prepare(store, error, "PRAGMA user_version", "");
-	int version;
+	int result = 0;
 
-	if (statement == NULL || sqlite3_step(statement) != SQLITE_ROW) {
-		sqlite3_finalize(statement);
-		return store_sql_fail(store, error);
-	}
-	version = sqlite3_column_int(statement, 0);
+	if (statement == NULL)
+		return -EIO;
+	if (sqlite3_step(statement) == SQLITE_ROW)
+		*version = sqlite3_column_int(statement, 0);
+	else
+		result = store_sql_fail(store, error);
 	sqlite3_finalize(statement);
-	if (version == STORE_VERSION)
-		return 0;
-	if (version == 0 && create) {
-		char version_sql[64];
-		int result = store_sql_run(store, "BEGIN IMMEDIATE", error);
+	return result;
+}
 
-		if (result != 0)
-			return result;
+/* make_tables makes them, unless another lab did so since their version was read: only the writer's look counts. */
+static int
+make_tables(const struct store *store, int *version, char *error)
+{
+	char version_sql[64];
+	int result = store_sql_run(store, "BEGIN IMMEDIATE", error);
+
+	if (result != 0)
+		return result;
+	result = read_version(store, version, error);
+	if (result == 0 && *version == 0) {
 		snprintf(version_sql, sizeof(version_sql), "PRAGMA user_version = %d", STORE_VERSION);
+		*version = STORE_VERSION;
 		result = store_sql_run(store, STORE_SCHEMA, error);
 		if (result == 0)
 			result = store_sql_run(store, version_sql, error);
-		return finish(store, result, error);
 	}
+	return finish(store, result, error);
+}
+
+static int
+check_version(const struct store *store, bool create, char *error)
+{
+	int version, result;
+
+	result = read_version(store, &version, error);
+	if (result == 0 && version == 0 && create)
+		result = make_tables(store, &version, error);
+	if (result != 0 || version == STORE_VERSION)
+		return result;
 	snprintf(error, STORE_ERROR_MAX,
 	    "%s: its tables have version %d, this lab reads %d; use another results folder",
 	    sqlite3_db_filename(store->db, "main"), version, STORE_VERSION);

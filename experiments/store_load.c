@@ -30,6 +30,19 @@ column_count(sqlite3_stmt *statement, int column)
 	return sqlite3_column_type(statement, column) == SQLITE_NULL ? -1 : sqlite3_column_int64(statement, column);
 }
 
+/*
+ * end_rows finalizes a statement whose last step returned GOT: rows that end
+ * otherwise than with SQLITE_DONE are not all there.  NULL is a statement that could not be prepared.
+ */
+static int
+end_rows(const struct store *store, sqlite3_stmt *statement, int got, char *error)
+{
+	int result = got == SQLITE_DONE ? 0 : statement == NULL ? -EIO : store_sql_fail(store, error);
+
+	sqlite3_finalize(statement);
+	return result;
+}
+
 static int
 load_head(const struct store *store, const char *name, struct record *record, char *error)
 {
@@ -51,11 +64,10 @@ load_head(const struct store *store, const char *name, struct record *record, ch
 		record->jobs = sqlite3_column_int64(statement, 5);
 		record->command = memory_copy(column_text(statement, 6));
 	}
-	sqlite3_finalize(statement);
+	if (end_rows(store, statement, got == SQLITE_ROW ? SQLITE_DONE : got, error) != 0)
+		return -EIO;
 	if (got == SQLITE_ROW)
 		return 0;
-	if (got != SQLITE_DONE)
-		return -EIO;
 	if (latest)
 		snprintf(error, STORE_ERROR_MAX, "no run is stored yet; start with: lab run task7");
 	else
@@ -68,13 +80,11 @@ load_facts(const struct store *store, struct record *record, char *error)
 {
 	sqlite3_stmt *statement = store_sql_prepare(
 	    store, error, "SELECT name, value FROM fact WHERE run_id = ? ORDER BY position", "i", record->id);
+	int got = SQLITE_ERROR;
 
-	if (statement == NULL)
-		return -EIO;
-	while (sqlite3_step(statement) == SQLITE_ROW)
+	while (statement != NULL && (got = sqlite3_step(statement)) == SQLITE_ROW)
 		facts_add(&record->facts, column_text(statement, 0), column_text(statement, 1));
-	sqlite3_finalize(statement);
-	return 0;
+	return end_rows(store, statement, got, error);
 }
 
 /* find_nothing: all experiments of a stored run are stored with it. */
@@ -94,9 +104,9 @@ load_plan(const struct store *store, struct record *record, char *error)
 	struct plan *plan = &record->plan;
 	char why[DEFINITION_ERROR_MAX];
 	size_t asked = 0;
-	int result = statement != NULL ? 0 : -EIO;
+	int got = SQLITE_ERROR, result = 0;
 
-	while (result == 0 && sqlite3_step(statement) == SQLITE_ROW) {
+	while (result == 0 && statement != NULL && (got = sqlite3_step(statement)) == SQLITE_ROW) {
 		struct experiment experiment;
 
 		asked += sqlite3_column_int(statement, 2) != 0;
@@ -104,11 +114,14 @@ load_plan(const struct store *store, struct record *record, char *error)
 		if (result == 0)
 			result = plan_add(plan, &experiment, why);
 	}
-	sqlite3_finalize(statement);
+	if (result == 0 && end_rows(store, statement, got, error) != 0)
+		return -EIO;
+	if (result != 0)
+		sqlite3_finalize(statement);
 	plan->asked = asked;
 	if (result == 0)
 		result = plan_complete(plan, find_nothing, NULL, why);
-	if (result != 0 && statement != NULL)
+	if (result != 0)
 		snprintf(error, STORE_ERROR_MAX, "the stored definition cannot be read: %.400s", why);
 	return result == 0 ? 0 : -EIO;
 }
@@ -159,17 +172,15 @@ load_cells(const struct store *store, struct record *record, char *error)
 	    "p50_ms, p66_ms,"
 	    " p75_ms, p80_ms, p90_ms, p95_ms, p98_ms, p99_ms, max_ms, client_cpu_s FROM cell WHERE run_id = ?",
 	    "i", record->id);
+	int got = SQLITE_ERROR;
 
-	if (statement == NULL)
-		return -EIO;
-	while (sqlite3_step(statement) == SQLITE_ROW) {
+	while (statement != NULL && (got = sqlite3_step(statement)) == SQLITE_ROW) {
 		struct cell *cell = find_cell(&record->plan, statement);
 
 		if (cell != NULL)
 			read_result(&cell->result, statement);
 	}
-	sqlite3_finalize(statement);
-	return 0;
+	return end_rows(store, statement, got, error);
 }
 
 int
@@ -200,13 +211,10 @@ store_list(struct store *store,
 	    " (SELECT group_concat(name, ' ') FROM experiment WHERE run_id = run.id AND asked)"
 	    " FROM run ORDER BY id DESC",
 	    "");
-	int got;
+	int got = SQLITE_ERROR;
 
-	if (statement == NULL)
-		return -EIO;
-	while ((got = sqlite3_step(statement)) == SQLITE_ROW)
+	while (statement != NULL && (got = sqlite3_step(statement)) == SQLITE_ROW)
 		line(context, column_text(statement, 0), column_text(statement, 1), sqlite3_column_int(statement, 2),
 		    column_text(statement, 3));
-	sqlite3_finalize(statement);
-	return got == SQLITE_DONE ? 0 : store_sql_fail(store, error);
+	return end_rows(store, statement, got, error);
 }

@@ -1,10 +1,14 @@
 /* The store: what goes in comes out, and a file that is no store is not touched. */
 #include "tests/unit/experiments/sample.h"
 
+#include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include "experiments/store.h"
+#include "experiments/store_schema.h"
 
 static char error[STORE_ERROR_MAX];
 
@@ -233,6 +237,106 @@ test_a_store_that_cannot_be_written_says_so(void **state)
 	sample_remove(folder);
 }
 
+static void *
+open_meanwhile(void *path)
+{
+	static char message[STORE_ERROR_MAX];
+	struct store *store = store_open(path, true, message);
+
+	store_close(store);
+	return store != NULL ? NULL : message;
+}
+
+static void
+test_tables_that_another_lab_makes_meanwhile(void **state)
+{
+	char *folder = sample_folder(), *path = memory_print("%s/lab.sqlite", folder);
+	pthread_t thread;
+	void *message;
+	sqlite3 *db;
+
+	(void)state;
+	/* The writer lets others read "no tables yet", and has made them when their turn to write comes. */
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(pthread_create(&thread, NULL, open_meanwhile, path), 0);
+	usleep(300000);
+	assert_int_equal(sqlite3_exec(db, STORE_SCHEMA "PRAGMA user_version = 1; COMMIT", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(pthread_join(thread, &message), 0);
+	sqlite3_close(db);
+	if (message != NULL)
+		fail_msg("%s", (char *)message);
+	free(path);
+	sample_remove(folder);
+}
+
+static int
+look_up(sqlite3 *db, const char *sql)
+{
+	sqlite3_stmt *row;
+	int number;
+
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &row, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(row), SQLITE_ROW);
+	number = sqlite3_column_int(row, 0);
+	sqlite3_finalize(row);
+	return number;
+}
+
+/* overwrite puts zeros in the place of the first page of TABLE. */
+static void
+overwrite(const char *path, const char *table)
+{
+	char *sql = memory_print("SELECT rootpage FROM sqlite_master WHERE name = '%s'", table);
+	char zeros[65536] = {0};
+	int fd = open(path, O_WRONLY | O_CLOEXEC), page, size;
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	page = look_up(db, sql);
+	size = look_up(db, "PRAGMA page_size");
+	sqlite3_close(db);
+	assert_int_not_equal(fd, -1);
+	assert_int_equal(pwrite(fd, zeros, (size_t)size, (off_t)(page - 1) * size), size);
+	close(fd);
+	free(sql);
+}
+
+static void
+count_nothing(void *context, const char *name, const char *state, int cells, const char *experiments)
+{
+	(void)context, (void)name, (void)state, (void)cells, (void)experiments;
+}
+
+static void
+test_a_broken_page_is_no_end_of_the_rows(void **state)
+{
+	static const char *const tables[] = {"run", "fact", "experiment", "cell"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
+		char *folder = sample_folder(), *path = memory_print("%s/lab.sqlite", folder);
+		struct record *record = sample_record(), *back = memory_new(1, sizeof(*back));
+		struct store *store = open_in(folder, true);
+
+		put(store, record);
+		store_close(store);
+		overwrite(path, tables[i]);
+		store = open_in(folder, false);
+		assert_non_null(store);
+		*error = '\0';
+		assert_int_equal(store_load_run(store, record->name, back, error), -EIO);
+		assert_has(error, "malformed");
+		if (i == 0)
+			assert_int_equal(store_list(store, count_nothing, NULL, error), -EIO);
+		store_close(store);
+		free(back);
+		sample_free(record);
+		free(path);
+		sample_remove(folder);
+	}
+}
+
 int
 main(void)
 {
@@ -244,6 +348,8 @@ main(void)
 	    cmocka_unit_test(test_a_row_tells_run_machine_and_version),
 	    cmocka_unit_test(test_what_is_no_store_is_refused),
 	    cmocka_unit_test(test_a_store_that_cannot_be_written_says_so),
+	    cmocka_unit_test(test_tables_that_another_lab_makes_meanwhile),
+	    cmocka_unit_test(test_a_broken_page_is_no_end_of_the_rows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

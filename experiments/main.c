@@ -121,15 +121,17 @@ static const struct options_program compare_program = {
     .rows = compare_rows,
 };
 
-/* join writes the command line as it was typed, as far as a shell would read it the same. */
+/* join writes the command line so that a shell reads the same arguments again. */
 static char *
 join(int argc, char **argv)
 {
 	struct text line = {0};
 
 	text_add(&line, "lab");
-	for (int i = 1; i < argc; i++)
-		text_add(&line, strpbrk(argv[i], " \t\n'\"") != NULL ? " '%s'" : " %s", argv[i]);
+	for (int i = 1; i < argc; i++) {
+		text_add(&line, " ");
+		text_add_shell(&line, argv[i]);
+	}
 	return line.at;
 }
 

@@ -2,14 +2,13 @@
 #include "experiments/report.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "experiments/answers.h"
 #include "experiments/memory.h"
 #include "experiments/plot.h"
 #include "experiments/table.h"
-
-#include <stdlib.h>
 
 static void
 add_table(struct text *text, const struct plan *plan, const struct series *series)
@@ -97,10 +96,11 @@ report_add_markdown(struct text *text, const struct record *record, const char *
 		text_add(text, "\n\n");
 	}
 	answers_free(answers, count);
-	text_add(text,
-	    "## Where and how\n\nFact | Value\n--- | ---\ncommand | `%s`\nstarted | %s\nfinished | %s\njobs at once | "
-	    "%lld\n",
-	    record->command, record->started, record->finished, (long long)record->jobs);
+	/* Not in backticks: between them nothing can be escaped, and a command may hold any character. */
+	text_add(text, "## Where and how\n\nFact | Value\n--- | ---\ncommand | <code>");
+	text_add_markdown(text, record->command);
+	text_add(text, "</code>\nstarted | %s\nfinished | %s\njobs at once | %lld\n", record->started, record->finished,
+	    (long long)record->jobs);
 	for (size_t i = 0; i < record->facts.count; i++) {
 		text_add_markdown(text, record->facts.at[i].name);
 		text_add(text, " | ");

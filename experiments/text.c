@@ -87,10 +87,29 @@ void
 text_add_markdown(struct text *text, const char *string)
 {
 	for (; *string != '\0'; string++) {
-		if (strchr("\\`*_[]<>|#", *string) != NULL)
+		if (strchr("\\`*_~[]<>|#&$", *string) != NULL)
 			text_add_len(text, "\\", 1);
+		text_add_len(text, strchr("\r\n", *string) != NULL ? " " : string, 1);
+	}
+}
+
+void
+text_add_shell(struct text *text, const char *string)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./:=,@%+-";
+
+	if (*string != '\0' && string[strspn(string, plain)] == '\0') {
+		text_add_len(text, string, strlen(string));
+		return;
+	}
+	text_add_len(text, "'", 1);
+	for (; *string != '\0'; string++) {
+		if (*string == '\'')
+			text_add_len(
+			    text, "'\\'", 3); /* nothing is escaped between quotes: end them, \', begin them again */
 		text_add_len(text, string, 1);
 	}
+	text_add_len(text, "'", 1);
 }
 
 void

@@ -26,9 +26,12 @@ void text_add_html(struct text *text, const char *string);
 
 /*
  * text_add_markdown adds STRING with the characters escaped that would start emphasis, links,
- * code, HTML or a table cell.
+ * code, math, HTML or a table cell; a line feed, which would end a row, becomes a blank.
  */
 void text_add_markdown(struct text *text, const char *string);
+
+/* text_add_shell adds STRING as one word of a shell's command line: quoted only where it must be. */
+void text_add_shell(struct text *text, const char *string);
 
 /* text_add_csv adds STRING as one CSV field (RFC 4180): quoted only where it must be. */
 void text_add_csv(struct text *text, const char *string);

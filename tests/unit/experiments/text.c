@@ -23,6 +23,13 @@ test_escapes(void **state)
 	expect(text_add_html, "a<b>&\"c\" d'e", "a&lt;b&gt;&amp;&quot;c&quot; d'e");
 	expect(text_add_html, "", "");
 	expect(text_add_markdown, "a_b*c`[d]|<e>#\\", "a\\_b\\*c\\`\\[d\\]\\|\\<e\\>\\#\\\\");
+	expect(text_add_markdown, "a&lt; $x$ ~~y~~\nz", "a\\&lt; \\$x\\$ \\~\\~y\\~\\~ z");
+	expect(text_add_shell, "--results=a/B-9_.:,@%+", "--results=a/B-9_.:,@%+");
+	expect(text_add_shell, "", "''");
+	expect(text_add_shell, "it's", "'it'\\''s'");
+	expect(text_add_shell, "a;b", "'a;b'");
+	expect(text_add_shell, "$(x) & `y` * | <z>", "'$(x) & `y` * | <z>'");
+	expect(text_add_shell, "~", "'~'");
 	expect(text_add_csv, "plain text", "plain text");
 	expect(text_add_csv, "a,b", "\"a,b\"");
 	expect(text_add_csv, "say \"x\"\n", "\"say \"\"x\"\"\n\"");

@@ -16,7 +16,6 @@
 #define SEGMENT 1400 /* a request longer than about a segment must not wait for Nagle's algorithm */
 
 static void on_ready(evutil_socket_t fd, short what, void *arg);
-static void conn_send(struct conn *conn, uint64_t now_ns);
 
 void
 conn_init(struct conn *conn, struct worker *worker, char *server, struct trace *trace)
@@ -45,6 +44,7 @@ try_connect(struct conn *conn)
 	const int on = 1;
 
 	conn->address = address;
+	conn->error = 0;
 	conn->reused = false;
 	conn->fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, address->ai_protocol);
 	if (conn->fd == -1)
@@ -68,6 +68,51 @@ try_connect(struct conn *conn)
 	}
 	conn->state = CONN_CONNECTING;
 	return 0;
+}
+
+/* note_connected: the server took the connection, and the first bytes leave at NOW_NS. */
+static void
+note_connected(struct conn *conn, uint64_t now_ns)
+{
+	struct worker *worker = conn->worker;
+
+	worker->reached = true;
+	worker->connect_failures = 0;
+	conn->timing.connected_ns = now_ns;
+}
+
+/* conn_send sends what is left of the request. NOW_NS is the present time. Returns 0 or the errno value. */
+static int
+conn_send(struct conn *conn, uint64_t now_ns)
+{
+	struct worker *worker = conn->worker;
+	const struct request *request = worker->cell->request;
+	ssize_t len;
+
+	do
+		len = send(conn->fd, request->bytes + conn->sent, request->len - conn->sent, MSG_NOSIGNAL);
+	while (len < 0 && errno == EINTR);
+	if (len < 0)
+		return errno == EAGAIN ? 0 : errno;
+	if (conn->state == CONN_CONNECTING)
+		note_connected(conn, now_ns);
+	conn->timing.sent_ns = now_ns;
+	conn->sent += (size_t)len;
+	worker->stats.bytes_sent += (uint64_t)len;
+	conn->state = conn->sent < request->len ? CONN_SENDING : CONN_WAITING;
+	return 0;
+}
+
+/*
+ * start_sending sends what it can at once.  A failure waits for the event
+ * loop: handled here it would end the request and start the next, which may fail the same way, ever deeper.
+ */
+static void
+start_sending(struct conn *conn, uint64_t now_ns)
+{
+	conn->error = conn_send(conn, now_ns);
+	if (conn->error != 0)
+		event_active(&conn->event, EV_WRITE, 0);
 }
 
 static bool
@@ -129,7 +174,7 @@ conn_open(struct conn *conn)
 			return;
 		start_again(conn);
 	}
-	conn_send(conn, clock_now_ns());
+	start_sending(conn, clock_now_ns());
 }
 
 static void
@@ -269,54 +314,46 @@ conn_receive(struct conn *conn)
 	event_active(&conn->event, EV_READ, 0);
 }
 
-/* conn_send sends what is left of the request. NOW_NS is the present time. */
+/* on_send_failed is only called from the event loop: what it leads to may start the next request. */
 static void
-conn_send(struct conn *conn, uint64_t now_ns)
+on_send_failed(struct conn *conn, int error)
 {
-	struct worker *worker = conn->worker;
-	const struct request *request = worker->cell->request;
-	ssize_t len;
+	uint64_t now = clock_now_ns();
 
-	do
-		len = send(conn->fd, request->bytes + conn->sent, request->len - conn->sent, MSG_NOSIGNAL);
-	while (len < 0 && errno == EINTR);
-	if (len < 0 && errno == EAGAIN)
-		return;
-	if (len < 0 && conn->state == CONN_CONNECTING) {
-		on_connect_failed(
-		    conn, errno); /* the handshake's error comes with the first send: no getsockopt needed */
-		return;
-	}
 	if (conn->state == CONN_CONNECTING) {
-		worker->reached = true;
-		worker->connect_failures = 0;
-		conn->timing.connected_ns = now_ns;
-	}
-	conn->timing.sent_ns = now_ns;
-	conn->state = CONN_WAITING;
-	if (len < 0) {
-		/* It closed or reset: perhaps after an answer that says why (413, 408), which recv still finds. */
-		if (!conn->reused)
-			worker->stats.write_errors++;
-		conn_receive(conn);
+		/* The handshake's error comes with the first send: no getsockopt needed. */
+		if (error != ECONNRESET && error != EPIPE) {
+			on_connect_failed(conn, error);
+			return;
+		}
+		/* A handshake that fails is refused: this one was over, and the server reset the connection behind it. */
+		note_connected(conn, now);
+		conn->timing.sent_ns = now;
+		on_broken(conn, error);
 		return;
 	}
-	conn->sent += (size_t)len;
-	worker->stats.bytes_sent += (uint64_t)len;
-	if (conn->sent < request->len)
-		conn->state = CONN_SENDING;
+	/* It closed or reset: perhaps after an answer that says why (413, 408), which recv still finds. */
+	conn->timing.sent_ns = now;
+	conn->state = CONN_WAITING;
+	if (!conn->reused)
+		conn->worker->stats.write_errors++;
+	conn_receive(conn);
 }
 
 static void
 on_ready(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *conn = arg;
+	int error = conn->error;
 
 	(void)fd;
-	if ((what & EV_WRITE) != 0 && (conn->state == CONN_CONNECTING || conn->state == CONN_SENDING))
-		conn_send(conn, clock_now_ns());
+	conn->error = 0;
+	if (error == 0 && (what & EV_WRITE) != 0 && (conn->state == CONN_CONNECTING || conn->state == CONN_SENDING))
+		error = conn_send(conn, clock_now_ns());
+	if (error != 0)
+		on_send_failed(conn, error);
 	/* Also while the request is still leaving: an early answer's edge comes only once. */
-	if ((what & EV_READ) != 0 && conn->state >= CONN_SENDING)
+	else if ((what & EV_READ) != 0 && conn->state >= CONN_SENDING)
 		conn_receive(conn);
 }
 
@@ -334,7 +371,7 @@ conn_begin(struct conn *conn)
 		return;
 	}
 	conn->timing.connected_ns = conn->timing.start_ns;
-	conn_send(conn, conn->timing.start_ns);
+	start_sending(conn, conn->timing.start_ns);
 }
 
 void

@@ -29,6 +29,7 @@ struct conn {
 	const struct addrinfo *address; /* that the socket goes to */
 	int fd;                         /* -1: CONN_CLOSED */
 	enum conn_state state;
+	int error;   /* errno value of a send that the event loop still has to handle, or 0 */
 	bool reused; /* a response came whole on this socket before */
 	size_t sent; /* bytes of the request */
 	struct timing timing;

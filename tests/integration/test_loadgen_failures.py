@@ -1,15 +1,22 @@
 """loadgen against servers that misbehave: each failure is counted in its class, and none is dropped."""
 
 import itertools
+import json
 import random
 import re
+import resource
 import socket
+import subprocess
+import threading
 import time
 
 import pytest
 
-from load import OK, ScriptedServer, answering, free_port, loadgen, loadgen_json, one_cell
+from load import (LOADGEN, OK, ScriptedServer, answering, default_sigint, free_port, loadgen, loadgen_json,
+                  one_cell)
 from servers import PATIENCE
+
+STACK = 256 * 1024  # bytes; a frame for each of 20000 requests would not fit
 
 
 def failures(cell):
@@ -84,6 +91,40 @@ class TestReceive:
         with ScriptedServer(self.resetting(4)) as server:
             cell = one_cell("-n", 40, "-c", 2, "--threads", threads, "-r", server.url, status=1)
         assert (cell["complete"], cell["failed"], failures(cell)) == (40, 10, {"receive": 10})
+
+    @pytest.mark.parametrize("first", [b"", OK], ids=["at once", "after an answer"])
+    def test_a_server_that_resets_everything_needs_no_deep_stack(self, first):
+        """Each request that ends at once begins the next one: 20000 of them must not nest."""
+        def script(listener):
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    if first:
+                        connection.sendall(first)
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+        def small_stack():  # the threads of loadgen take theirs from this limit
+            default_sigint()
+            resource.setrlimit(resource.RLIMIT_STACK, (STACK, STACK))
+
+        with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+            thread = threading.Thread(target=script, args=(listener,), daemon=True)
+            thread.start()
+            try:
+                done = subprocess.run([LOADGEN, "-n", "20000", "-c", "4", "-r", "-k", "-q", "--json", "-",
+                                       f"127.0.0.1:{listener.getsockname()[1]}"],
+                                      capture_output=True, text=True, timeout=100, preexec_fn=small_stack)
+            finally:
+                listener.shutdown(socket.SHUT_RDWR)
+                thread.join(PATIENCE)
+        assert done.returncode in (0, 1) and done.stderr == ""
+        (cell,) = json.loads(done.stdout)["cells"]
+        assert cell["complete"] == 20000 and cell["failures"]["connect"] == 0
+        if not first:
+            assert failures(cell) == {"receive": 20000}
 
     @pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 2", OK[:OK.index(b"\r\n\r\n") + 2]], ids=["nothing", "a line", "no end"])
     def test_a_close_before_the_end_of_the_header(self, sent):

@@ -9,13 +9,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* in_place tells whether PATH is something that must not be replaced: a device, a pipe. */
+/* in_place tells whether PATH is something that cannot be replaced: a device, a pipe, an open file without a name. */
 static bool
 in_place(const char *path)
 {
 	struct stat status;
 
-	return stat(path, &status) == 0 && !S_ISREG(status.st_mode);
+	return stat(path, &status) == 0 && (!S_ISREG(status.st_mode) || status.st_nlink == 0);
 }
 
 static bool
@@ -24,6 +24,15 @@ is_folder(const char *path)
 	struct stat status;
 
 	return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+/* resolve follows symbolic links: the file behind them is replaced, and they stay.  The caller frees it; NULL: -errno. */
+static char *
+resolve(const char *path)
+{
+	char *file = realpath(path, NULL);
+
+	return file != NULL || errno != ENOENT ? file : strdup(path);
 }
 
 /* open_beside creates a temporary file next to PATH; its name goes to *NAME, which the caller frees. */
@@ -45,7 +54,7 @@ open_beside(const char *path, char **name)
 int
 outfile_check(const char *path)
 {
-	char *name;
+	char *file, *name;
 	int fd;
 
 	if (strcmp(path, "-") == 0)
@@ -54,7 +63,11 @@ outfile_check(const char *path)
 		return -ENOENT;
 	if (in_place(path)) /* opening it now would tell the reader of a pipe that all is over */
 		return is_folder(path) ? -EISDIR : access(path, W_OK) == 0 ? 0 : -errno;
-	fd = open_beside(path, &name);
+	file = resolve(path);
+	if (file == NULL)
+		return -errno;
+	fd = open_beside(file, &name);
+	free(file);
 	if (fd < 0)
 		return fd;
 	close(fd);
@@ -88,8 +101,9 @@ write_directly(const char *path, outfile_fn *write, const void *what)
 	return finish_stream(out, false);
 }
 
-int
-outfile_write(const char *path, outfile_fn *write, const void *what)
+/* replace writes a new file beside PATH, a regular file or nothing yet, and renames it. */
+static int
+replace(const char *path, outfile_fn *write, const void *what)
 {
 	mode_t mask = umask(0);
 	char *name;
@@ -97,8 +111,6 @@ outfile_write(const char *path, outfile_fn *write, const void *what)
 	int fd, result;
 
 	umask(mask);
-	if (strcmp(path, "-") == 0 || in_place(path))
-		return write_directly(path, write, what);
 	fd = open_beside(path, &name);
 	if (fd < 0)
 		return fd;
@@ -119,5 +131,21 @@ outfile_write(const char *path, outfile_fn *write, const void *what)
 	if (result != 0)
 		unlink(name);
 	free(name);
+	return result;
+}
+
+int
+outfile_write(const char *path, outfile_fn *write, const void *what)
+{
+	char *file;
+	int result;
+
+	if (strcmp(path, "-") == 0 || in_place(path))
+		return write_directly(path, write, what);
+	file = resolve(path);
+	if (file == NULL)
+		return -errno;
+	result = replace(file, write, what);
+	free(file);
 	return result;
 }

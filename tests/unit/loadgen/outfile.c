@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,6 +102,51 @@ test_a_device_stays_a_device(void **state)
 	assert_int_equal(outfile_check("-"), 0);
 }
 
+static void
+test_a_link_stays_and_its_file_is_replaced(void **state)
+{
+	char link[PATH_MAX + 8];
+	struct stat status;
+
+	(void)state;
+	snprintf(link, sizeof(link), "%s/link", folder);
+	assert_int_equal(outfile_write(path, write_text, "old"), 0);
+	assert_int_equal(symlink("out", link), 0);
+	assert_int_equal(outfile_check(link), 0);
+	assert_int_equal(outfile_write(link, write_text, "new"), 0);
+	assert_int_equal(lstat(link, &status), 0);
+	assert_true(S_ISLNK(status.st_mode));
+	assert_string_equal(contents(path), "new");
+	assert_int_equal(files(), 2);
+	assert_int_equal(unlink(link), 0);
+	/* The folder that must take the new file is the one behind the link. */
+	assert_int_equal(symlink("/proc/self/status", link), 0);
+	assert_true(outfile_check(link) < 0);
+	assert_true(outfile_write(link, write_text, "x") < 0);
+	assert_int_equal(unlink(link), 0);
+	assert_int_equal(symlink("link", link), 0);
+	assert_int_equal(outfile_check(link), -ELOOP);
+	assert_int_equal(outfile_write(link, write_text, "x"), -ELOOP);
+	assert_int_equal(unlink(link), 0);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void
+test_an_open_file_without_a_name_is_written(void **state)
+{
+	char name[64];
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	(void)state;
+	assert_int_not_equal(fd, -1);
+	assert_int_equal(unlink(path), 0);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	assert_int_equal(outfile_check(name), 0);
+	assert_int_equal(outfile_write(name, write_text, "text"), 0);
+	assert_string_equal(contents(name), "text");
+	close(fd);
+}
+
 static int
 make_folder(void **state)
 {
@@ -123,6 +169,8 @@ main(void)
 	    cmocka_unit_test(test_a_file_is_made_and_replaced),
 	    cmocka_unit_test(test_where_nothing_can_be_written),
 	    cmocka_unit_test(test_a_device_stays_a_device),
+	    cmocka_unit_test(test_a_link_stays_and_its_file_is_replaced),
+	    cmocka_unit_test(test_an_open_file_without_a_name_is_written),
 	};
 
 	return cmocka_run_group_tests_name("loadgen/outfile", tests, make_folder, remove_folder);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/options.h"
+#include "loadgen/complain.h"
 
 #define REQUESTS 100         /* as in the lab; ab: 1 */
 #define REQUESTS_TIMED 50000 /* what -t sets -n to, as in ab */
@@ -173,19 +173,6 @@ static const struct options_program program = {
 	      "  loadgen --sleep 0.1,0.2,0.3 -c 10 --csv sleeps.csv http://127.0.0.1:8088/\n",
 };
 
-_Noreturn void
-config_fail(const char *format, ...)
-{
-	va_list args;
-
-	fputs("loadgen: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	exit(2);
-}
-
 static void
 check_outputs(struct config *config)
 {
@@ -196,12 +183,12 @@ check_outputs(struct config *config)
 			continue;
 		for (size_t j = i + 1; j < ARRAY_LEN(files); j++)
 			if (files[j] != NULL && strcmp(files[i], files[j]) == 0)
-				config_fail("two outputs cannot go to the same place: %s", files[i]);
+				options_fail(&program, "two outputs cannot go to the same place: %s", files[i]);
 		config->data_on_stdout |= strcmp(files[i], "-") == 0;
 	}
 	if ((config->percentiles_file != NULL || config->samples_file != NULL) && config_cells(config) > 1)
-		config_fail(
-		    "-e and -g describe one cell, and this sweep has %zu; use --csv or --json", config_cells(config));
+		options_fail(&program, "-e and -g describe one cell, and this sweep has %zu; use --csv or --json",
+		    config_cells(config));
 }
 
 static void
@@ -209,15 +196,16 @@ check_consistency(struct config *config)
 {
 	for (size_t i = 0; i < config->concurrency.len; i++)
 		if (config->concurrency.values[i] > (uint64_t)config->requests)
-			config_fail(
+			options_fail(&program,
 			    "Cannot use concurrency level greater than total number of requests (-c %llu, -n %lld)",
 			    (unsigned long long)config->concurrency.values[i], (long long)config->requests);
 	if (config->post_file != NULL && config->put_file != NULL)
-		config_fail("Cannot mix POST and PUT: give -p or -u");
+		options_fail(&program, "Cannot mix POST and PUT: give -p or -u");
 	if (config->spec.head && (config->post_file != NULL || config->put_file != NULL))
-		config_fail("Cannot mix %s and HEAD: HEAD has no body", config->post_file != NULL ? "POST" : "PUT");
+		options_fail(
+		    &program, "Cannot mix %s and HEAD: HEAD has no body", config->post_file != NULL ? "POST" : "PUT");
 	if (config->spec.head && config->spec.method != NULL && strcmp(config->spec.method, "HEAD") != 0)
-		config_fail("Cannot mix -m %s and -i, which asks for HEAD", config->spec.method);
+		options_fail(&program, "Cannot mix -m %s and -i, which asks for HEAD", config->spec.method);
 	check_outputs(config);
 }
 
@@ -234,8 +222,8 @@ load_body(struct config *config)
 	result = request_load_body(&config->spec, file);
 	if (result == 0)
 		return;
-	fprintf(stderr, "loadgen: cannot read the body from %s: %s\n", file,
-	    result == -EINVAL ? "not a regular file" : strerror(-result));
+	complain(
+	    "cannot read the body from %s: %s", file, result == -EINVAL ? "not a regular file" : strerror(-result));
 	exit(1);
 }
 

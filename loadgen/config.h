@@ -53,7 +53,4 @@ config_cells(const struct config *config)
 	return (size_t)config->urls_len * config->concurrency.len * (config->sleeps.len > 0 ? config->sleeps.len : 1);
 }
 
-/* config_fail prints `loadgen: MESSAGE` and exits 2. */
-_Noreturn void config_fail(const char *format, ...) PRINTF_LIKE(1, 2);
-
 #endif

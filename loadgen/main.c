@@ -1,7 +1,9 @@
 /* loadgen: loads HTTP servers with ab's flags, and reports what it measured. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "loadgen/complain.h"
 #include "loadgen/config.h"
 #include "loadgen/interrupt.h"
 #include "loadgen/report.h"
@@ -16,7 +18,7 @@ flush_report(void)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return true;
-	fprintf(stderr, "loadgen: cannot write to standard output\n");
+	complain("cannot write to standard output");
 	return false;
 }
 
@@ -48,7 +50,7 @@ main(int argc, char **argv)
 	if (status == 0 && !report_check_files(&config))
 		status = STATUS_FAILED;
 	if (status == 0 && interrupt_open() != 0) {
-		perror("loadgen: cannot watch for SIGINT");
+		complain("cannot watch for SIGINT: %s", strerror(errno));
 		status = STATUS_FAILED;
 	}
 	if (status == 0)

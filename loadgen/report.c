@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "loadgen/complain.h"
 #include "loadgen/outfile.h"
 
 struct output {
@@ -44,10 +45,10 @@ report_end(const struct sweep *sweep)
 }
 
 static bool
-complain(const char *path, int result)
+is_written(const char *path, int result)
 {
 	if (result != 0)
-		fprintf(stderr, "loadgen: cannot write %s: %s\n", path, strerror(-result));
+		complain("cannot write %s: %s", path, strerror(-result));
 	return result == 0;
 }
 
@@ -58,7 +59,7 @@ report_check_files(const struct config *config)
 
 	list_outputs(config, outputs);
 	for (size_t i = 0; i < OUTPUTS; i++)
-		if (outputs[i].path != NULL && !complain(outputs[i].path, outfile_check(outputs[i].path)))
+		if (outputs[i].path != NULL && !is_written(outputs[i].path, outfile_check(outputs[i].path)))
 			return false;
 	return true;
 }
@@ -72,6 +73,6 @@ report_write_files(const struct sweep *sweep)
 	list_outputs(sweep->config, outputs);
 	for (size_t i = 0; i < OUTPUTS; i++)
 		if (outputs[i].path != NULL)
-			written &= complain(outputs[i].path, outfile_write(outputs[i].path, outputs[i].write, sweep));
+			written &= is_written(outputs[i].path, outfile_write(outputs[i].path, outputs[i].write, sweep));
 	return written;
 }

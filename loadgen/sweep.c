@@ -3,7 +3,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "loadgen/complain.h"
 #include "loadgen/interrupt.h"
 #include "loadgen/progress.h"
 #include "loadgen/report.h"
@@ -19,20 +19,6 @@
 
 #define FILES_BESIDE 32 /* open files besides the connections: streams, event bases, ... */
 #define FILES_A_THREAD 4
-
-static void complain(const char *format, ...) PRINTF_LIKE(1, 2);
-
-static void
-complain(const char *format, ...)
-{
-	va_list args;
-
-	fputs("loadgen: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-}
 
 /* error_text: strerror, but in the middle of a sentence. */
 static const char *

@@ -337,18 +337,22 @@ class TestInterrupt:
         assert process.returncode == 130
         assert "Interrupted: 1 of 4 cells" in out
 
+    @staticmethod
+    def end_while_it_waits_for_a_reader(process):
+        time.sleep(0.3)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == -signal.SIGINT
+        process.stdout.close()
+        process.stderr.close()
+
     def test_sigint_ends_a_report_that_nobody_reads(self, tmp_path):
         fifo = tmp_path / "fifo"
         os.mkfifo(fifo)
         with ScriptedServer(answering()) as server:
             process = self.start("-n", 1, "-q", "--json", fifo, server.url)
             wait_until(lambda: server.connections and not server.open, "the end of the load")
-            time.sleep(0.3)
-            assert process.poll() is None
-            process.send_signal(signal.SIGINT)
-            assert process.wait(PATIENCE) == -signal.SIGINT
-            process.stdout.close()
-            process.stderr.close()
+            self.end_while_it_waits_for_a_reader(process)
 
     def test_a_second_sigint_ends_at_once(self, tmp_path):
         fifo = tmp_path / "fifo"
@@ -357,12 +361,7 @@ class TestInterrupt:
             process = self.start("-n", 1, "--json", fifo, server.url)
             wait_until(lambda: server.connections, "the request")
             process.send_signal(signal.SIGINT)
-            time.sleep(0.3)
-            assert process.poll() is None
-            process.send_signal(signal.SIGINT)
-            assert process.wait(PATIENCE) == -signal.SIGINT
-            process.stdout.close()
-            process.stderr.close()
+            self.end_while_it_waits_for_a_reader(process)
 
 
 def limit_files(soft, hard):

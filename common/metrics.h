@@ -41,7 +41,7 @@ metrics_add(_Atomic uint64_t *counter, uint64_t amount)
 
 /*
  * metrics_settle makes the gauges of a slot whose writer died zero again
- * (closed := accepted, ended := begun), before the next writer takes it over.
+ * (closed := accepted, ended := begun).  The slot's next writer calls it before it counts.
  * The counters go on, so that they never fall.
  */
 void metrics_settle(struct metrics *metrics);

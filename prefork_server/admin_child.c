@@ -56,17 +56,29 @@ on_usr1(int signal)
 	errno = error;
 }
 
+static struct scoreboard *board; /* of this process, for on_child */
+
+/* on_child: a worker has ended, and perhaps not by itself. */
+static void
+on_child(int signal)
+{
+	(void)signal;
+	scoreboard_settle_free(board);
+}
+
 /* take_signals: the arbiter ends this child by the pipe; what is sent to the whole group is not for it. */
 static void
 take_signals(void)
 {
 	static const int ignored[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGTTIN, SIGTTOU};
-	struct sigaction action = {.sa_handler = on_usr1, .sa_flags = SA_RESTART};
+	struct sigaction usr1 = {.sa_handler = on_usr1, .sa_flags = SA_RESTART};
+	struct sigaction child = {.sa_handler = on_child, .sa_flags = SA_RESTART};
 	sigset_t none;
 
 	for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
 		signal(ignored[i], SIG_IGN);
-	sigaction(SIGUSR1, &action, NULL);
+	sigaction(SIGUSR1, &usr1, NULL);
+	sigaction(SIGCHLD, &child, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -89,7 +101,9 @@ be_child(struct admin_child *child, int stop_fd)
 	close(child->hold_fd);
 	close(child->service_fd);
 	scoreboard_protect(child->board);
+	board = child->board;
 	take_signals();
+	raise(SIGCHLD); /* for those that ended before */
 	error = admin_serve(&admin);
 	if (error != 0)
 		log_error("The admin address stopped: %s", strerror(-error));
@@ -128,8 +142,11 @@ admin_child_manage(struct admin_child *child)
 void
 admin_child_reaped(struct admin_child *child, pid_t pid, int status)
 {
-	if (pid != child->pid)
+	if (pid != child->pid) {
+		if (child->pid != 0)
+			kill(child->pid, SIGCHLD);
 		return;
+	}
 	child->pid = 0;
 	close(child->hold_fd);
 	child->hold_fd = -1;

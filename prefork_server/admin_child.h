@@ -21,7 +21,11 @@ struct admin_child {
 /* admin_child_manage starts the child where it should run and does not: once a second at most. */
 void admin_child_manage(struct admin_child *child);
 
-/* admin_child_reaped is told that child PID of the arbiter ended with STATUS of waitpid(2); others are passed over. */
+/*
+ * admin_child_reaped is told that child PID of the arbiter ended with STATUS of
+ * waitpid(2), after crew_reaped.  Where it is a worker, the admin process hears of it by
+ * SIGCHLD, and settles the slot.
+ */
 void admin_child_reaped(struct admin_child *child, pid_t pid, int status);
 
 /* admin_child_forget closes the arbiter's descriptors in another child of its. */

@@ -339,15 +339,25 @@ open_memory(struct arbiter *arbiter)
 }
 
 static int
-open_files(struct arbiter *arbiter)
+open_logs(struct arbiter *arbiter)
+{
+	const struct config *config = arbiter->config;
+	int error = access_log_new(&arbiter->access_log, config->access_log, ACCESS_LOG_GUNICORN);
+
+	if (error != 0)
+		return fail(1, "--access-logfile %s: %s", config->access_log, strerror(-error));
+	error = log_open(config->error_log, (enum log_level)config->log_level);
+	return error == 0 ? 0 : fail(1, "--error-logfile %s: %s", config->error_log, strerror(-error));
+}
+
+/* open_names opens what others find by a name: an address, a Unix socket, the pid file. */
+static int
+open_names(struct arbiter *arbiter)
 {
 	const struct config *config = arbiter->config;
 	char text[512];
-	int status, error;
+	int status;
 
-	error = access_log_new(&arbiter->access_log, config->access_log, ACCESS_LOG_GUNICORN);
-	if (error != 0)
-		return fail(1, "--access-logfile %s: %s", config->access_log, strerror(-error));
 	status = open_listener(config, config->bind, "--bind", &arbiter->listen_fd);
 	if (status == 0 && config->admin != NULL)
 		status = open_listener(config, config->admin, "--admin", &arbiter->admin.listen_fd);
@@ -358,9 +368,7 @@ open_files(struct arbiter *arbiter)
 			return fail(1, "--pid: %s", text);
 		arbiter->pid_file = config->pid_file;
 	}
-	/* Last, so that what goes wrong before is told on standard error. */
-	error = log_open(config->error_log, (enum log_level)config->log_level);
-	return error == 0 ? 0 : fail(1, "--error-logfile %s: %s", config->error_log, strerror(-error));
+	return 0;
 }
 
 int
@@ -374,13 +382,16 @@ arbiter_open(struct arbiter *arbiter, const struct config *config)
 	arbiter->admin.listen_fd = -1;
 	arbiter->admin.hold_fd = -1;
 	status = open_memory(arbiter);
+	/* Opening a log may wait (a FIFO without a reader), and a signal ends that. */
 	if (status == 0)
-		status = open_files(arbiter);
+		status = open_logs(arbiter);
+	/* From here on there are files to remove: no signal may end us before arbiter_close. */
+	take_signals();
+	if (status == 0)
+		status = open_names(arbiter);
 	if (status == 0)
 		status = fill_crew(arbiter);
-	if (status == 0)
-		take_signals();
-	else
+	if (status != 0)
 		arbiter_close(arbiter);
 	return status;
 }

@@ -83,6 +83,7 @@ be_worker(struct crew *crew, size_t slot, pid_t arbiter)
 	crew->worker.notice = crew->board->notice;
 	crew->worker.heartbeat = &crew->board->heartbeats[slot];
 	crew->worker.metrics = &crew->board->metrics[slot];
+	metrics_settle(crew->worker.metrics);
 	crew->worker.arbiter = arbiter;
 	worker_main(&crew->worker, crew->class);
 }
@@ -101,10 +102,13 @@ spawn(struct crew *crew)
 		size_t slot = (size_t)(member - crew->members);
 
 		heartbeat_watch_begin(&member->watch, &crew->board->heartbeats[slot]);
+		atomic_store(&crew->board->notice->taken[slot], true);
 		pid = fork();
 		error = errno;
 		if (pid == 0)
 			be_worker(crew, slot, arbiter);
+		if (pid < 0)
+			atomic_store(&crew->board->notice->taken[slot], false);
 	}
 	if (pid < 0) {
 		log_error("Cannot start a worker: %s; trying again in 1 s", strerror(error));
@@ -227,7 +231,7 @@ crew_reaped(struct crew *crew, pid_t pid, int status)
 		return 0;
 	log_end(pid, status);
 	member->pid = 0;
-	metrics_settle(&crew->board->metrics[member - crew->members]);
+	atomic_store(&notice->taken[member - crew->members], false);
 	if (!member->ending && !atomic_load(&notice->stopping)) {
 		atomic_fetch_add(&notice->deaths, 1);
 		back_off(crew, clock_now_ns() - member->born_ns);

@@ -47,3 +47,31 @@ scoreboard_protect(struct scoreboard *board)
 	/* Nothing depends on it: should it fail, the arbiter still reads nothing back from there. */
 	(void)mprotect(board->notice, sizeof(*board->notice), PROT_READ);
 }
+
+/* settle lets ENDED catch up with BEGUN in a slot that is not TAKEN. */
+static void
+settle(const _Atomic bool *taken, _Atomic uint64_t *ended, const _Atomic uint64_t *begun)
+{
+	uint64_t old = atomic_load(ended);
+	uint64_t goal = atomic_load(begun);
+
+	/*
+	 * Still free: both numbers are a dead worker's.  If the next one comes
+	 * now, it settles the slot first, so that ENDED is OLD no more.
+	 */
+	if (old != goal && !atomic_load(taken))
+		(void)atomic_compare_exchange_strong(ended, &old, goal);
+}
+
+void
+scoreboard_settle_free(struct scoreboard *board)
+{
+	for (size_t i = 0; i < SCOREBOARD_SLOTS; i++) {
+		const _Atomic bool *taken = &board->notice->taken[i];
+		struct metrics *metrics = &board->metrics[i];
+
+		settle(taken, &metrics->connections_closed, &metrics->connections_accepted);
+		settle(taken, &metrics->requests_ended, &metrics->requests_begun);
+		settle(taken, &metrics->sleeps_ended, &metrics->sleeps_begun);
+	}
+}

@@ -109,9 +109,16 @@ signals_break_on_term(int listen_fd)
 void
 signals_wait_begin(void)
 {
-	waiting = 1;
-	atomic_signal_fence(memory_order_seq_cst);
-	signals_check();
+	for (;;) {
+		waiting = 1;
+		atomic_signal_fence(memory_order_seq_cst);
+		if (ending == 0 && reopening == 0)
+			return;
+		/* A signal that comes while these notes are obeyed leaves another: its handler must not act in there. */
+		waiting = 0;
+		atomic_signal_fence(memory_order_seq_cst);
+		signals_check();
+	}
 }
 
 void

@@ -40,7 +40,8 @@ void signals_check(void);
 /*
  * Between these two the thread only waits in a system call, and the handlers
  * may act.  No signal can slip in between the check and the wait: one that came before is
- * seen by signals_wait_begin, one that comes later finds the flag set.
+ * seen by signals_wait_begin, which obeys it as signals_check does, and looks again;
+ * one that comes later finds the flag set.
  */
 void signals_wait_begin(void);
 void signals_wait_end(void);

@@ -151,6 +151,66 @@ test_int_quit_and_abrt_end_the_process_only_where_it_waits(void **state)
 	assert_int_equal(in_child(quit_while_waiting), 100 + SIGABRT);
 }
 
+static volatile bool reopens;
+
+static void
+quit_but_not_in_reopen(int signal)
+{
+	_exit(reopens ? 1 : 100 + signal);
+}
+
+static void
+reopen_with_quit(void)
+{
+	reopens = true;
+	raise(SIGQUIT);
+	reopens = false;
+}
+
+static void
+quit_in_reopen_before_the_wait(void)
+{
+	signals_init(quit_but_not_in_reopen, reopen_with_quit);
+	raise(SIGUSR1);
+	signals_wait_begin();
+	_exit(2);
+}
+
+static void
+quit_in_reopen_in_the_wait(void)
+{
+	signals_init(quit_but_not_in_reopen, reopen_with_quit);
+	signals_wait_begin();
+	raise(SIGUSR1);
+	_exit(2);
+}
+
+static void
+reopen_with_usr1(void)
+{
+	if (++reopened < 3)
+		raise(SIGUSR1);
+}
+
+static void
+usr1_in_reopen_before_the_wait(void)
+{
+	signals_init(quit, reopen_with_usr1);
+	raise(SIGUSR1);
+	signals_wait_begin();
+	if (reopened != 3)
+		_exit(1);
+}
+
+static void
+test_no_signal_acts_while_another_is_obeyed_and_none_is_lost(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(quit_in_reopen_before_the_wait), 100 + SIGQUIT);
+	assert_int_equal(in_child(quit_in_reopen_in_the_wait), 100 + SIGQUIT);
+	assert_int_equal(in_child(usr1_in_reopen_before_the_wait), 0);
+}
+
 /* open_listener returns a blocking socket that nobody connects to. */
 static int
 open_listener(void)
@@ -245,6 +305,7 @@ main(void)
 	    cmocka_unit_test(test_a_signal_that_came_during_the_start_is_not_lost),
 	    cmocka_unit_test(test_usr1_reopens_once_and_only_where_it_waits),
 	    cmocka_unit_test(test_int_quit_and_abrt_end_the_process_only_where_it_waits),
+	    cmocka_unit_test(test_no_signal_acts_while_another_is_obeyed_and_none_is_lost),
 	    cmocka_unit_test(test_term_ends_an_accept_whenever_it_comes),
 	    cmocka_unit_test(test_the_arbiters_signals_do_nothing_here),
 	};

@@ -1,7 +1,10 @@
 /* Accepting connections: as many as there is room for, and none lost when there is not. */
 #include "async_server/acceptor.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "async_server/conn.h"
 #include "async_server/conn_run.h"
@@ -16,11 +19,29 @@
 
 static void on_connection(uv_poll_t *poll, int status, int events);
 
+/*
+ * limit_left counts those who wait now, when there is no room for them:
+ * others come while they are served.  Of a listening socket, tcpi_unacked is
+ * the length of its queue; a Unix socket does not tell, and keeps the
+ * limit it has.
+ */
+static void
+limit_left(struct acceptor *acceptor)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(acceptor->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_unacked < acceptor->left)
+		acceptor->left = info.tcpi_unacked;
+}
+
 static void
 pause_accepting(struct acceptor *acceptor)
 {
 	acceptor->paused = true;
 	uv_poll_stop(&acceptor->poll);
+	if (acceptor->ending)
+		limit_left(acceptor);
 }
 
 static void
@@ -57,35 +78,53 @@ pause_failed(struct acceptor *acceptor, int error)
 	deadline_set(&server->deadlines, &acceptor->retry, clock_now_ns() + RETRY_NS);
 }
 
-/* accept_some accepts up to COUNT connections. Returns false when it has to wait for the next event. */
+/* accept_one accepts one connection. Returns false when there is none, or none that can be accepted now. */
 static bool
-accept_some(struct acceptor *acceptor, int count)
+accept_one(struct acceptor *acceptor)
 {
-	for (; count > 0; count--) {
-		struct conn *conn;
-		int fd;
+	struct conn *conn;
+	int fd;
 
-		if (acceptor->server->connections >= acceptor->room_max) {
-			pause_full(acceptor);
-			return false;
-		}
-		fd = listener_accept(acceptor->fd, true);
-		if (fd == -EAGAIN) {
-			acceptor->told = false;
-			if (acceptor->ending)
-				acceptor_close(acceptor);
-			return false;
-		}
-		if (fd < 0) {
-			pause_failed(acceptor, fd);
-			return false;
-		}
-		conn = conn_open(acceptor->server, fd);
-		/* The request is mostly there already: a round of the loop later it would wait for the whole burst. */
-		if (conn != NULL)
-			conn_read(conn);
+	if (acceptor->server->connections >= acceptor->room_max) {
+		pause_full(acceptor);
+		return false;
 	}
+	fd = listener_accept(acceptor->fd, true);
+	if (fd == -EAGAIN) {
+		acceptor->told = false;
+		return false;
+	}
+	if (fd < 0) {
+		pause_failed(acceptor, fd);
+		return false;
+	}
+	conn = conn_open(acceptor->server, fd);
+	/* The request is mostly there already: a round of the loop later it would wait for the whole burst. */
+	if (conn != NULL && !acceptor->ending)
+		conn_read(conn);
 	return true;
+}
+
+/* accept_some accepts a portion. One whose handler blocked the loop is the last of it: everybody else has waited. */
+static void
+accept_some(struct acceptor *acceptor)
+{
+	const uv_loop_t *loop = &acceptor->server->loop;
+	uint64_t round_ms = uv_now(loop);
+
+	for (int i = 0; i < BATCH && uv_now(loop) == round_ms; i++)
+		if (!accept_one(acceptor))
+			return;
+}
+
+/* accept_last accepts those who are left, as there is room; then nobody any more. */
+static void
+accept_last(struct acceptor *acceptor)
+{
+	while (acceptor->left > 0 && accept_one(acceptor))
+		acceptor->left--;
+	if (!acceptor->paused || acceptor->left == 0)
+		acceptor_close(acceptor);
 }
 
 static void
@@ -96,8 +135,10 @@ on_connection(uv_poll_t *poll, int status, int events)
 	(void)events;
 	if (status < 0)
 		pause_failed(acceptor, status);
+	else if (acceptor->ending)
+		accept_last(acceptor);
 	else
-		(void)accept_some(acceptor, BATCH);
+		accept_some(acceptor);
 }
 
 static void
@@ -133,9 +174,14 @@ acceptor_room(struct acceptor *acceptor)
 void
 acceptor_finish(struct acceptor *acceptor)
 {
-	acceptor->ending = true;
-	while (acceptor->fd >= 0 && !acceptor->paused && accept_some(acceptor, BATCH))
-		;
+	if (!acceptor->ending) {
+		acceptor->ending = true;
+		acceptor->left = (size_t)acceptor->server->config->backlog + 1; /* as many as the queue may hold */
+		if (acceptor->paused)
+			limit_left(acceptor);
+	}
+	if (acceptor->fd >= 0 && !acceptor->paused)
+		accept_last(acceptor);
 }
 
 void

@@ -20,6 +20,7 @@ struct acceptor {
 	bool paused;           /* not watching: a resource, or --max-connections, ran out */
 	bool told;             /* and the log has said so; until nobody waits in the backlog again */
 	bool ending;           /* serves those who wait already, then closes */
+	size_t left;           /* of them, at most; when ending */
 };
 
 /*
@@ -33,8 +34,11 @@ MUST_CHECK int acceptor_init(struct acceptor *acceptor, struct server *server, i
 void acceptor_room(struct acceptor *acceptor);
 
 /*
- * acceptor_finish accepts everybody who waits in the backlog now, as there is
- * room, and then closes the socket.
+ * acceptor_finish accepts everybody who waits in the backlog now, and then
+ * closes the socket; call it again in each round of the loop, for those there
+ * was no room for.  It does not read from them: the caller, or the
+ * loop's next round, does.  Those who come later are not waited for:
+ * there may be no end of them.
  */
 void acceptor_finish(struct acceptor *acceptor);
 

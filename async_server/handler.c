@@ -21,8 +21,7 @@ append(struct server *server, const char *bytes, size_t len)
 static bool
 is_last(const struct conn *conn)
 {
-	return atomic_load_explicit(&conn->server->stop_asked, memory_order_relaxed) && !conn->more &&
-	       conn->events != 0;
+	return server_stop_asked(conn->server) && !conn->more && conn->events != 0;
 }
 
 /* append_head begins the answer, with a body of LENGTH bytes. */
@@ -283,6 +282,13 @@ handler_wait(struct conn *conn)
 
 	metrics_add(&server->metrics->sleeps_begun, 1);
 	conn->state = CONN_WAITING;
+	/*
+	 * Any number of connections may be readable in this round of the loop:
+	 * none of them is to block it once their time is over.  The loop
+	 * then gets to closing them.
+	 */
+	if (wait.mode == WAIT_BLOCKING && server_stop_is_over(server, now_ns))
+		wait.mode = WAIT_ASYNC;
 	switch (wait.mode) {
 	case WAIT_ASYNC:
 		deadline_set(&server->deadlines, &conn->deadline, now_ns + wait.sleep_ns);

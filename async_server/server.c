@@ -146,9 +146,9 @@ on_stop(uv_async_t *async)
 		return;
 	server->stopping = true;
 	server->shutdown.expire = on_shutdown_timeout;
-	deadline_set(&server->deadlines, &server->shutdown, clock_now_ns() + server->config->shutdown_timeout_ns);
+	deadline_set(&server->deadlines, &server->shutdown, atomic_load(&server->stop_due_ns));
 	acceptor_finish(&server->acceptor);
-	for_each_conn(server, conn_stop);
+	for_each_conn(server, conn_stop); /* reads from those just accepted, too */
 	if (server->connections > 0)
 		log_info("Finishing %zu connections within %g s", server->connections,
 		    (double)server->config->shutdown_timeout_ns / (double)NS_PER_SEC);
@@ -219,7 +219,7 @@ server_run(struct server *server)
 void
 server_stop(struct server *server)
 {
-	atomic_store(&server->stop_asked, true);
+	atomic_store(&server->stop_due_ns, clock_now_ns() + server->config->shutdown_timeout_ns);
 	uv_async_send(&server->stop);
 }
 

@@ -49,11 +49,11 @@ struct server {
 	size_t connections;       /* their number */
 	size_t jobs;              /* sleeps on pool threads */
 	int timer_fd;
-	bool timer_fired;        /* and has not been set again */
-	_Atomic bool stop_asked; /* by server_stop: answers say Connection: close from now on */
-	bool stopping;           /* on_stop has seen to it: finishing what is in flight */
-	bool ended;              /* the loop's own handles are closed */
-	_Atomic uint64_t lag_ns; /* how late the latest deadlines were handed out; read by the admin thread */
+	bool timer_fired;             /* and has not been set again */
+	bool stopping;                /* on_stop has seen to it: finishing what is in flight */
+	bool ended;                   /* the loop's own handles are closed */
+	_Atomic uint64_t stop_due_ns; /* when --shutdown-timeout is over; 0: server_stop was not called */
+	_Atomic uint64_t lag_ns;      /* how late the latest deadlines were handed out; read by the admin thread */
 	_Atomic uint64_t lag_max_ns;
 	/* One buffer for reading and one for writing: only one connection is at work at any time. */
 	size_t out_len;
@@ -71,7 +71,7 @@ MUST_CHECK int server_listen(struct server *server, int listen_fd);
 /* server_run serves until a graceful stop is over. */
 void server_run(struct server *server);
 
-/* server_stop asks for a graceful stop, from any thread. */
+/* server_stop asks for a graceful stop, from any thread: answers say Connection: close, and --shutdown-timeout begins. */
 void server_stop(struct server *server);
 
 /* server_deinit frees what server_init and server_run made. */
@@ -86,6 +86,22 @@ static inline uint64_t
 server_now_ns(const struct server *server)
 {
 	return uv_now(&server->loop) * 1000000;
+}
+
+/* server_stop_asked tells whether server_stop was called; the loop may not have come to it yet. */
+static inline bool
+server_stop_asked(const struct server *server)
+{
+	return atomic_load_explicit(&server->stop_due_ns, memory_order_relaxed) != 0;
+}
+
+/* server_stop_is_over tells whether --shutdown-timeout is over at NOW_NS; the loop may not have come to it yet. */
+static inline bool
+server_stop_is_over(const struct server *server, uint64_t now_ns)
+{
+	uint64_t due_ns = atomic_load_explicit(&server->stop_due_ns, memory_order_relaxed);
+
+	return due_ns != 0 && now_ns >= due_ns;
 }
 
 /* server_note_slow counts and logs that WHAT (`handler hello, GET /`) held the loop for TOOK_NS. */

@@ -95,7 +95,7 @@ test_markdown_is_escaped(void **state)
 	    "Concurrency | Time per request, ms (mean) | Time per request, ms (mean, across all concurrent requests) | "
 	    "Requests per second\n---: | ---: | ---: | ---:\n");
 	assert_has(text.at, "\n10 | 101.523 | 10.152 | 98.50\n");
-	assert_has(text.at, "5 | - | - | - (failed: \\<b\\>\"it\" \\| said, & \\*went\\*\\</b\\>)");
+	assert_has(text.at, "5 | - | - | - (failed: \\<b\\>\"it\" \\| said, \\& \\*went\\*\\</b\\>)");
 	assert_has(text.at, "git revision | abc\\<def\\>");
 	assert_has_not(text.at, ".png");
 	text_deinit(&text);
@@ -259,7 +259,7 @@ test_compare_marks_what_differs(void **state)
 	result_deinit(&b->plan.cells[0].result);
 	assert_int_equal(compare_add(&text, a, b, 0.05, &shared), 1);
 	assert_int_equal(shared, 11);
-	assert_has(text.at, "task7 fork c=40                     9.95    19.90 2.000  4020.1  2010.1 0.500 *\n");
+	assert_has(text.at, "task7 fork c=40                      9.95    19.90 2.000  4020.1  2010.1 0.500 *\n");
 	assert_has(text.at, "11 cells in both, 1 only in A, 0 only in B; 1 marked * differ by more than 5%");
 	text_deinit(&text);
 	sample_free(a);

@@ -1016,11 +1016,13 @@ def test_a_killed_worker_that_nobody_replaces_leaves_no_gauge_behind(start):
     assert metric(server, "loopfork_connections_open") == 1
     assert metric(server, "loopfork_connections_accepted_total") == 2
     assert server.log().count("Booting worker") == 2
+    server.signal(signal.SIGINT)  # there is a long sleep to cut short
+    assert server.wait() == 0
     for peer in peers:
         peer.close()
 
 
-def test_a_worker_killed_without_an_admin_process_is_settled_by_the_next_one(start):
+def test_a_worker_killed_together_with_the_admin_process_is_settled_too(start):
     server = start("--admin", "127.0.0.1:0", "--sleep", 60)
     (worker,) = workers(server, 1)
     (admin,) = wait_until(lambda: [pid for pid in children_of(server.pid) if pid != worker], "the admin process")

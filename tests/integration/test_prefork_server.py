@@ -1004,8 +1004,10 @@ def test_metrics_of_dead_workers_stay_counted(start):
 
 
 def test_a_killed_worker_that_nobody_replaces_leaves_no_gauge_behind(start):
-    server = start("--admin", "127.0.0.1:0", "--sleep", 60, "--workers", 2)
-    oldest, _ = workers(server, 2)
+    server = start("--admin", "127.0.0.1:0", "--sleep", 60)
+    (oldest,) = workers(server, 1)
+    server.signal(signal.SIGTTIN)
+    workers(server, 2)
     peers = [send(server), send(server)]
     asleep(server, 2)
     server.signal(signal.SIGTTOU)

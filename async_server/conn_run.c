@@ -81,6 +81,17 @@ keep_request(struct conn *conn)
 		conn_close(conn);
 }
 
+/* set_linger_deadline: a client that just keeps its side open must not hold up the server's end. */
+static void
+set_linger_deadline(struct conn *conn)
+{
+	uint64_t limit_ns = conn->server->config->drain_timeout_ns;
+
+	if (server_stop_asked(conn->server) && limit_ns > CONN_STOP_GRACE_NS)
+		limit_ns = CONN_STOP_GRACE_NS;
+	conn_set_deadline(conn, limit_ns);
+}
+
 /* linger ends the sending side, and waits for the peer to end its own. */
 static void
 linger(struct conn *conn)
@@ -94,7 +105,7 @@ linger(struct conn *conn)
 	}
 	conn->state = CONN_LINGERING;
 	conn_give_exchange(conn);
-	conn_set_deadline(conn, conn->server->config->drain_timeout_ns);
+	set_linger_deadline(conn);
 	conn_watch(conn, UV_READABLE);
 }
 
@@ -285,6 +296,8 @@ conn_on_deadline(struct deadline *deadline)
 void
 conn_stop(struct conn *conn)
 {
+	if (conn->state == CONN_LINGERING)
+		set_linger_deadline(conn);
 	if (conn->state != CONN_IDLE || conn->output.bytes != NULL)
 		return;
 	/* Bytes that have arrived are a request that must not be lost. */

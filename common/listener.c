@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -32,6 +33,15 @@ set_flag(int fd, int level, int name)
 	int on = 1;
 
 	return setsockopt(fd, level, name, &on, sizeof(on)) == 0 ? 0 : -errno;
+}
+
+/* is_socket tells whether PATH itself, not what a symbolic link leads to, is a socket: nothing else is ever removed. */
+static bool
+is_socket(const char *path)
+{
+	struct stat status;
+
+	return lstat(path, &status) == 0 && S_ISSOCK(status.st_mode);
 }
 
 /* somebody_listens tells a live Unix socket from the file that a killed server left behind. */
@@ -80,7 +90,9 @@ open_unix(const char *path, int backlog)
 	if (fd < 0)
 		return -errno;
 	error = bind_to(fd, (struct sockaddr *)&address, sizeof(address));
-	if (error == -EADDRINUSE && !somebody_listens(&address) && unlink(path) == 0)
+	if (error == -EADDRINUSE && !is_socket(path))
+		error = -ENOTSOCK;
+	else if (error == -EADDRINUSE && !somebody_listens(&address) && unlink(path) == 0)
 		error = bind_to(fd, (struct sockaddr *)&address, sizeof(address));
 	return listen_or_close(fd, backlog, error);
 }
@@ -115,7 +127,7 @@ split_address(const char *address, char *host, size_t host_size, const char **po
 
 	*port = colon != NULL ? colon + 1 : address;
 	if (*start == '[') {
-		if (colon == NULL || end[-1] != ']')
+		if (colon == NULL || end[-1] != ']' || end - start < 3)
 			return -EINVAL;
 		start++;
 		end--;
@@ -162,7 +174,7 @@ listener_close(int fd)
 	socklen_t len = sizeof(address);
 
 	if (getsockname(fd, &address.any, &len) == 0 && address.any.sa_family == AF_UNIX &&
-	    address.un.sun_path[0] != '\0')
+	    is_socket(address.un.sun_path))
 		unlink(address.un.sun_path);
 	close(fd);
 }
@@ -201,6 +213,10 @@ listener_error(int error, const char *address, const char *option, char *buf, si
 		snprintf(buf, size, "%s %s: the address is in use: stop the other server, or choose another %s", option,
 		    address, option);
 		break;
+	case -ENOTSOCK:
+		snprintf(buf, size, "%s %s: there is something there that is not a socket: choose another path", option,
+		    address);
+		break;
 	case -EACCES:
 		snprintf(buf, size,
 		    "%s %s: permission denied: ports below 1024 need root, a Unix socket a writable folder", option,
@@ -219,7 +235,7 @@ listener_error(int error, const char *address, const char *option, char *buf, si
 int
 listener_exit_status(int error)
 {
-	return error == -EINVAL ? 2 : 1;
+	return error == -EINVAL || error == -ENOTSOCK ? 2 : 1;
 }
 
 /* is_of_one_connection tells the errors that accept(2) reports of a connection that died before it was taken. */

@@ -18,9 +18,11 @@
  * is non-blocking and close-on-exec, with SO_REUSEADDR, and SO_REUSEPORT when
  * REUSE_PORT is set (Linux 3.9: the kernel spreads connections over sockets).
  * TCP_NODELAY is set and inherited by accepted connections.  A stale Unix
- * socket file that nobody listens on is replaced.  Returns the file
+ * socket that nobody listens on is replaced; anything else at its path is left
+ * alone.  Returns the file
  * descriptor, which the caller closes, or -errno: -EADDRINUSE, -EACCES,
- * -EADDRNOTAVAIL; -EINVAL for an address that does not parse or resolve.
+ * -EADDRNOTAVAIL; -ENOTSOCK for a path that is taken by something else;
+ * -EINVAL for an address that does not parse or resolve.
  */
 MUST_CHECK int listener_open(const char *address, int backlog, bool reuse_port);
 

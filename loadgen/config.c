@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/options.h"
+#include "loadgen/outfile.h"
 #include "loadgen/complain.h"
 
 #define REQUESTS 100         /* as in the lab; ab: 1 */
@@ -181,8 +182,10 @@ check_outputs(struct config *config)
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		if (files[i] == NULL)
 			continue;
+		if (*files[i] == '\0')
+			options_fail(&program, "an output needs a file name; - is standard output");
 		for (size_t j = i + 1; j < ARRAY_LEN(files); j++)
-			if (files[j] != NULL && strcmp(files[i], files[j]) == 0)
+			if (files[j] != NULL && outfile_same(files[i], files[j]))
 				options_fail(&program, "two outputs cannot go to the same place: %s", files[i]);
 		config->data_on_stdout |= strcmp(files[i], "-") == 0;
 	}

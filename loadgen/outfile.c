@@ -149,3 +149,32 @@ outfile_write(const char *path, outfile_fn *write, const void *what)
 	free(file);
 	return result;
 }
+
+/* place finds the folder that PATH lies in, and what it is called there. Returns false where there is no such folder. */
+static bool
+place(const char *path, struct stat *folder, const char **name)
+{
+	const char *slash = strrchr(path, '/');
+	char *parent = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
+	bool found = parent != NULL && stat(parent, folder) == 0;
+
+	free(parent);
+	*name = slash != NULL ? slash + 1 : path;
+	return found;
+}
+
+bool
+outfile_same(const char *one, const char *other)
+{
+	struct stat first, second;
+	const char *first_name, *second_name;
+
+	if (strcmp(one, other) == 0)
+		return true;
+	if (strcmp(one, "-") == 0 || strcmp(other, "-") == 0)
+		return false;
+	if (stat(one, &first) == 0 && stat(other, &second) == 0)
+		return S_ISREG(first.st_mode) && first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+	return place(one, &first, &first_name) && place(other, &second, &second_name) &&
+	       first.st_dev == second.st_dev && first.st_ino == second.st_ino && strcmp(first_name, second_name) == 0;
+}

@@ -2,6 +2,7 @@
 #ifndef LOADGEN_OUTFILE_H
 #define LOADGEN_OUTFILE_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "common/compiler.h"
@@ -21,5 +22,8 @@ MUST_CHECK int outfile_check(const char *path);
  * behind a symbolic link, which stays; a device or pipe is written in place.  Returns 0 or -errno.
  */
 MUST_CHECK int outfile_write(const char *path, outfile_fn *write, const void *what);
+
+/* outfile_same tells whether two paths lead to the same place, however they are spelled; neither need exist. */
+bool outfile_same(const char *one, const char *other);
 
 #endif

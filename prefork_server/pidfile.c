@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,30 @@ read_pid(const char *path)
 	return (pid_t)pid;
 }
 
+/* is_foreign tells whether PATH is something that no server wrote: no file, or one with more in it than a number. */
+static bool
+is_foreign(const char *path)
+{
+	char text[32];
+	struct stat status;
+	ssize_t len = 0;
+	int fd;
+
+	if (stat(path, &status) != 0)
+		return false;
+	if (!S_ISREG(status.st_mode) || status.st_size >= (off_t)sizeof(text))
+		return true;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		len = read(fd, text, sizeof(text) - 1);
+		close(fd);
+	}
+	if (len < 0)
+		return true;
+	text[len] = '\0';
+	return strspn(text, "-0123456789\n") != (size_t)len;
+}
+
 static int
 write_pid(int fd)
 {
@@ -58,6 +83,10 @@ pidfile_create(const char *path, char *error, size_t error_size)
 	if (old != 0 && old != getpid() && (kill(old, 0) == 0 || errno == EPERM)) {
 		snprintf(error, error_size, "already running on PID %d (or pid file %s is stale: then remove it)",
 		    (int)old, path);
+		return -EEXIST;
+	}
+	if (is_foreign(path)) {
+		snprintf(error, error_size, "%s is there already and is no pid file: choose another", path);
 		return -EEXIST;
 	}
 	if ((size_t)snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path) >= sizeof(temporary)) {

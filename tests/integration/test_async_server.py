@@ -297,6 +297,19 @@ class TestGracefulEnd:
             assert parse_response(read_all(busy))[2] == HELLO
         assert server.wait() == 0
 
+    def test_clients_that_keep_their_side_open_do_not_hold_it(self, start):
+        """The last answer has left; --drain-timeout is for clients that must not miss an error."""
+        server = start("--sleep", "0.5", "--drain-timeout", "300", "--shutdown-timeout", "300")
+        peers = [server.connect() for _ in range(3)]
+        for peer in peers:
+            peer.sendall(GET)
+        server.signal(signal.SIGTERM)
+        for peer in peers:
+            assert parse_response(read_all(peer))[2] == HELLO
+        assert server.wait() == 0
+        for peer in peers:
+            peer.close()
+
     def test_what_waits_behind_a_blocked_loop_is_served_too(self, start):
         """In the backlog, accepted but not read, pipelined behind a sleep: nothing that had arrived is lost."""
         server = with_admin(start("--sleep", "5", "--mode", "blocking", "--admin", "127.0.0.1:0"))

@@ -268,7 +268,10 @@ def test_a_wrong_web_concurrency_is_named(value):
 
 def test_the_pid_file(start, tmp_path):
     path = tmp_path / "pid"
-    path.write_text("not a pid\n")
+    path.write_text("precious\n")
+    done = run("--bind", "127.0.0.1:0", "-p", path)
+    assert done.returncode == 1 and "no pid file" in done.stderr and path.read_text() == "precious\n"
+    path.write_text("99999999\n")  # stale: no such process
     server = start("--pid", path)
     assert path.read_text() == f"{server.pid}\n"
     done = run("--bind", "127.0.0.1:0", "-p", path)

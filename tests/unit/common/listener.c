@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -88,6 +89,8 @@ test_wrong_addresses_are_refused(void **state)
 	    "127.0.0.1:080808",
 	    "::1:80",
 	    "[::1:80",
+	    "[]:80",
+	    "[",
 	    "[::1]80",
 
 	    "unix:",
@@ -177,6 +180,45 @@ test_a_stale_unix_socket_is_replaced_and_a_live_one_is_not(void **state)
 }
 
 static void
+test_only_a_socket_is_ever_replaced_or_removed(void **state)
+{
+	char folder[] = "/tmp/listener-XXXXXX", file[64], link[64], address[80], message[256];
+	struct stat before, after;
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(file, sizeof(file), "%s/file", folder);
+	snprintf(link, sizeof(link), "%s/link", folder);
+	fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(write(fd, "precious", 8), 8);
+	close(fd);
+	assert_int_equal(symlink(file, link), 0);
+	assert_int_equal(stat(file, &before), 0);
+	for (int i = 0; i < 3; i++) {
+		snprintf(address, sizeof(address), "unix:%s", i == 0 ? file : i == 1 ? link : folder);
+		assert_int_equal(listener_open(address, 16, false), -ENOTSOCK);
+		assert_int_equal(stat(i == 1 ? link : file, &after), 0);
+		assert_int_equal(after.st_ino, before.st_ino);
+		assert_int_equal(after.st_size, 8);
+	}
+	assert_int_equal(listener_exit_status(-ENOTSOCK), 2);
+	assert_non_null(strstr(listener_error(-ENOTSOCK, address, "--bind", message, sizeof(message)), "not a socket"));
+
+	/* Somebody has put a file in the place of our socket meanwhile: it is theirs. */
+	snprintf(address, sizeof(address), "unix:%s/socket", folder);
+	fd = listener_open(address, 16, false);
+	assert_true(fd >= 0);
+	assert_int_equal(rename(file, address + 5), 0);
+	listener_close(fd);
+	assert_int_equal(stat(address + 5, &after), 0);
+	assert_int_equal(after.st_ino, before.st_ino);
+	unlink(address + 5);
+	unlink(link);
+	assert_int_equal(rmdir(folder), 0);
+}
+
+static void
 test_accepting(void **state)
 {
 	int fd = listener_open("127.0.0.1:0", 16, false), client, accepted, on = 0;
@@ -237,6 +279,7 @@ main(void)
 	    cmocka_unit_test(test_an_address_of_another_machine),
 	    cmocka_unit_test(test_two_listeners_share_a_port_where_asked),
 	    cmocka_unit_test(test_a_stale_unix_socket_is_replaced_and_a_live_one_is_not),
+	    cmocka_unit_test(test_only_a_socket_is_ever_replaced_or_removed),
 	    cmocka_unit_test(test_accepting),
 	    cmocka_unit_test(test_running_out_of_descriptors_is_told_from_other_errors),
 	};

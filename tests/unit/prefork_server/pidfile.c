@@ -100,10 +100,35 @@ test_a_live_pid_is_left_alone(void **state)
 }
 
 static void
+test_what_is_no_pid_file_is_left_alone(void **state)
+{
+	static const char *const foreign[] = {"precious\n", "12x\n", "1234567890123456789012345678901234567890\n"};
+	char error[256], text[64];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(foreign); i++) {
+		FILE *file;
+		size_t len;
+
+		put(foreign[i]);
+		assert_int_equal(pidfile_create(path, error, sizeof(error)), -EEXIST);
+		assert_non_null(strstr(error, "no pid file"));
+		file = fopen(path, "r");
+		assert_non_null(file);
+		len = fread(text, 1, sizeof(text) - 1, file);
+		text[len] = '\0';
+		fclose(file);
+		assert_string_equal(text, foreign[i]);
+	}
+	assert_int_equal(pidfile_create(folder, error, sizeof(error)), -EEXIST);
+	unlink(path);
+}
+
+static void
 test_what_is_stale_is_replaced(void **state)
 {
 	char error[256], dead[32], own[32];
-	const char *stale[] = {"", "\n", "nonsense\n", "0\n", "-1\n", "99999999999999999999\n", "12x\n", dead, own};
+	const char *stale[] = {"", "\n", "0\n", "-1\n", "99999999999999999999\n", dead, own};
 
 	(void)state;
 	snprintf(dead, sizeof(dead), "%d\n", (int)dead_pid());
@@ -149,6 +174,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_it_holds_our_pid_and_goes),
 	    cmocka_unit_test(test_a_live_pid_is_left_alone),
+	    cmocka_unit_test(test_what_is_no_pid_file_is_left_alone),
 	    cmocka_unit_test(test_what_is_stale_is_replaced),
 	    cmocka_unit_test(test_a_folder_that_is_not_there),
 	    cmocka_unit_test(test_a_folder_in_its_place),

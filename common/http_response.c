@@ -166,12 +166,6 @@ date_now(void)
 	return text;
 }
 
-void
-http_date(char *buf)
-{
-	memcpy(buf, date_now(), DATE_LEN + 1);
-}
-
 /* append_framing writes how the peer finds the end of the body. */
 static char *
 append_framing(char *to, const struct http_response *response)

@@ -56,10 +56,4 @@ size_t http_chunk_head(char *buf, size_t len);
 /* http_reason returns the reason phrase of a status ("Not Found"), or "Unknown". */
 const char *http_reason(int status);
 
-/*
- * http_date writes the present time as an IMF-fixdate (RFC 9110, 5.6.7: 29
- * characters and NUL) into BUF[30].  It is formatted once a second and thread.
- */
-void http_date(char *buf);
-
 #endif

@@ -263,7 +263,7 @@ wait_threadpool(struct conn *conn, uint64_t sleep_ns)
 	struct server *server = conn->server;
 
 	deadline_remove(&conn->deadline);
-	if (pool_sleep(&server->pool, &conn->exchange->job, sleep_ns, on_pool_done) != 0) {
+	if (pool_run(&server->pool, &conn->exchange->job, 0, sleep_ns, on_pool_done) != 0) {
 		metrics_add(&server->metrics->sleeps_ended, 1);
 		handler_refuse(conn, 503, "no thread could be started");
 		return;

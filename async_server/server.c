@@ -195,7 +195,7 @@ server_init(struct server *server, const struct config *config, struct settings 
 	if (error == 0)
 		error = uv_async_init(&server->loop, &server->stop, on_stop);
 	if (error == 0)
-		error = pool_init(&server->pool, &server->loop, (size_t)config->threads);
+		error = pool_init(&server->pool, &server->loop, (size_t)config->threads, SIZE_MAX);
 	server->check.data = server;
 	server->stop.data = server;
 	return error;

@@ -3,9 +3,9 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <math.h>
-#include <stdlib.h>
 #include <time.h>
+
+#include "common/decimal.h"
 
 static uint64_t
 read_clock(clockid_t clock)
@@ -56,18 +56,5 @@ clock_ms_until(uint64_t due_ns)
 int
 clock_parse_seconds(const char *text, uint64_t max_ns, uint64_t *ns)
 {
-	char *end;
-	double seconds;
-
-	/* strtod would take " 1", "0x1" and "inf": none of them is what a person means here. */
-	for (const char *c = text; *c != '\0'; c++)
-		if ((*c < '0' || *c > '9') && *c != '.' && *c != 'e' && *c != 'E' && *c != '-' && *c != '+')
-			return -EINVAL;
-	seconds = strtod(text, &end);
-	if (end == text || *end != '\0' || !isfinite(seconds) || signbit(seconds))
-		return -EINVAL;
-	if (seconds * (double)NS_PER_SEC > (double)max_ns)
-		return -ERANGE;
-	*ns = (uint64_t)llround(seconds * (double)NS_PER_SEC);
-	return 0;
+	return decimal_parse(text, (double)NS_PER_SEC, max_ns, ns);
 }

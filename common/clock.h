@@ -29,12 +29,7 @@ void clock_sleep_until_ns(uint64_t due_ns);
  */
 int clock_ms_until(uint64_t due_ns);
 
-/*
- * clock_parse_seconds reads TEXT, a decimal number of seconds ("0.1", "2",
- * "1e-3"), into *NS.  Returns 0, or -EINVAL when TEXT is not a number, is
- * negative, not finite, or has something behind it, or -ERANGE when it is
- * above MAX_NS.
- */
+/* clock_parse_seconds reads TEXT, a decimal number of seconds, into *NS, at most MAX_NS.  Errors as decimal_parse. */
 MUST_CHECK int clock_parse_seconds(const char *text, uint64_t max_ns, uint64_t *ns);
 
 #endif

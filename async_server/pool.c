@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "common/clock.h"
+#include "common/cpu_work.h"
 
 /* Enough for a thread that computes and sleeps: a thousand of them should not take a thousand times 8 MiB. */
 #define STACK_BYTES (256 * 1024)
@@ -56,6 +57,15 @@ tell(struct pool *pool, struct pool_job *job)
 	uv_async_send(&pool->async);
 }
 
+/* compute works for the thread's job; the lock is free meanwhile. */
+static void
+compute(struct pool *pool, const struct pool_job *job)
+{
+	pthread_mutex_unlock(&pool->lock);
+	(void)cpu_work_run(cpu_work_units(job->cpu_ns), &job->cancelled);
+	pthread_mutex_lock(&pool->lock);
+}
+
 /* sleep_until blocks the thread; the lock is free meanwhile. */
 static void
 sleep_until(struct pool_thread *thread, const struct pool_job *job, uint64_t due_ns)
@@ -80,6 +90,8 @@ work(struct pool_thread *thread, struct pool_job *job)
 	job->thread = thread;
 	pool->busy++;
 	pool->busy_due_ns += due_ns;
+	if (job->cpu_ns > 0)
+		compute(pool, job);
 	sleep_until(thread, job, clock_now_ns() + job->sleep_ns);
 	pool->busy_due_ns -= due_ns;
 	pool->busy--;

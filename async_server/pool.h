@@ -80,10 +80,11 @@ MUST_CHECK int pool_init(struct pool *pool, uv_loop_t *loop, size_t threads_max,
 /*
  * pool_run gives JOB to the pool: once a thread is free it computes for CPU_NS
  * of processor time there, then sleeps SLEEP_NS, and then DONE is called in
- * the loop's thread.  O(1).  Returns 0; -EAGAIN when QUEUE_MAX jobs already
- * wait for a busy thread (one that a free thread is about to take does not
- * count, so that QUEUE_MAX 0 still lets every thread work); -ENOMEM when there
- * is no thread and none can be begun.
+ * the loop's thread.  Where CPU_NS is not 0, cpu_work must be calibrated.
+ * O(1).  Returns 0; -EAGAIN when QUEUE_MAX jobs already wait for a busy thread
+ * (one that a free thread is about to take does not count, so that QUEUE_MAX 0
+ * still lets every thread work); -ENOMEM when there is no thread and none can
+ * be begun.
  */
 MUST_CHECK int pool_run(struct pool *pool, struct pool_job *job, uint64_t cpu_ns, uint64_t sleep_ns, pool_fn *done);
 

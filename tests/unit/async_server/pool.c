@@ -7,10 +7,12 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include <cmocka.h>
 
 #include "common/clock.h"
+#include "common/cpu_work.h"
 
 #define JOBS 6
 #define THREADS 2
@@ -296,6 +298,59 @@ a_pool_that_was_never_used_ends(void **state)
 	end();
 }
 
+static uint64_t
+process_cpu_ns(void)
+{
+	struct timespec used;
+
+	assert_int_equal(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used), 0);
+	return (uint64_t)used.tv_sec * NS_PER_SEC + (uint64_t)used.tv_nsec;
+}
+
+/* The loop, in epoll_wait, uses no processor meanwhile. */
+static void
+a_job_computes_and_then_sleeps(void **state)
+{
+	uint64_t begun_ns, begun_cpu_ns;
+
+	(void)state;
+	(void)cpu_work_calibrate();
+	begin(THREADS, JOBS);
+	begun_ns = clock_now_ns();
+	begun_cpu_ns = process_cpu_ns();
+	for (size_t i = 0; i < JOBS; i++)
+		assert_int_equal(pool_run(&pool, &jobs[i], 2 * SLEEP_NS, SLEEP_NS, on_done), 0);
+	assert_int_equal(pool.threads_count, THREADS);
+	wait_for(JOBS);
+	/* A processor may run faster now than when it was calibrated, but not twice as fast. */
+	assert_true(process_cpu_ns() - begun_cpu_ns >= JOBS * SLEEP_NS);
+	for (size_t i = 0; i < JOBS; i++)
+		assert_true(done_ns[i] >= begun_ns + SLEEP_NS);
+	end();
+}
+
+/* Each is cancelled where it is by then: waiting, computing, or asleep after it has computed. */
+static void
+a_job_that_computes_can_be_cancelled(void **state)
+{
+	(void)state;
+	(void)cpu_work_calibrate();
+	begin(THREADS, JOBS);
+	assert_int_equal(pool_run(&pool, &jobs[0], LONG_NS, 0, on_done), 0);
+	assert_int_equal(pool_run(&pool, &jobs[1], LONG_NS, LONG_NS, on_done), 0);
+	assert_int_equal(pool_run(&pool, &jobs[2], LONG_NS, 0, on_done), 0);
+	assert_int_equal(pool_run(&pool, &jobs[3], NS_PER_MS, LONG_NS, on_done), 0);
+	wait_until_busy(THREADS);
+	for (size_t i = 0; i < 3; i++)
+		pool_cancel(&pool, &jobs[i]);
+	wait_for(3);
+	wait_until_busy(1);
+	clock_sleep_until_ns(clock_now_ns() + 5 * NS_PER_MS);
+	pool_cancel(&pool, &jobs[3]);
+	wait_for(4);
+	end();
+}
+
 /* Where the system gives no thread, the caller learns it, and nothing else happens. */
 static void
 without_threads_the_job_is_refused(void **state)
@@ -304,8 +359,8 @@ without_threads_the_job_is_refused(void **state)
 	int error;
 
 	(void)state;
-#ifdef __SANITIZE_ADDRESS__
-	skip(); /* it needs address space itself */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	skip(); /* they need address space themselves */
 #endif
 	/* A stack does not fit into an address space that is used up: this works for root too, unlike RLIMIT_NPROC. */
 	begin(THREADS, JOBS);
@@ -329,8 +384,8 @@ one_thread_does_the_work_of_two(void **state)
 	int error;
 
 	(void)state;
-#ifdef __SANITIZE_ADDRESS__
-	skip();
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	skip(); /* they need address space themselves */
 #endif
 	begin(THREADS, 1);
 	assert_int_equal(run(0, LONG_NS), 0);
@@ -366,6 +421,8 @@ main(void)
 	    cmocka_unit_test(a_thread_is_begun_only_when_all_others_are_busy),
 	    cmocka_unit_test(the_wait_is_what_is_left_to_do_shared_among_the_threads),
 	    cmocka_unit_test(new_jobs_of_owners_wait_for_the_next_round_of_the_loop),
+	    cmocka_unit_test(a_job_computes_and_then_sleeps),
+	    cmocka_unit_test(a_job_that_computes_can_be_cancelled),
 	    cmocka_unit_test(a_pool_that_was_never_used_ends),
 	};
 

@@ -28,7 +28,8 @@ MUST_CHECK int listener_open(const char *address, int backlog, bool reuse_port);
 
 /*
  * listener_close closes FD and removes the file of a Unix socket.  Only the
- * process that opened it calls this; others just close FD.
+ * process that opened it calls this; others just close FD, and so does who
+ * got it from listen_fds_take(): that file is the service manager's.
  */
 void listener_close(int fd);
 

@@ -168,6 +168,11 @@ bench: deps-test
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	bench/fidelity
 
+# bench/parse: the benchmark programs that link with common/.
+$(OUT)/bench/%: $(OUT)/bench/%.o $(COMMON)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(COMMON_LIBS)
+
 ## install: programs, experiments and man pages under PREFIX (/usr/local)
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/loopfork/experiments

@@ -27,7 +27,8 @@ enum phase {
  * header section, each piece of the body and the request end; llhttp is then given exactly
  * that piece and has to come to the same end.  Where it does not, the request is
  * invalid, so no difference between the two can be used to smuggle another
- * request in.  As the pieces are cut that way, llhttp never needs to be paused.
+ * request in.  llhttp pauses where it has found the end of a header section or
+ * of a request, so that it tells the place, and never looks behind it.
  *
  * The guard wants the header section in one piece.  It reads it in the
  * caller's data; only a section that comes in parts is copied to `store`.
@@ -40,48 +41,35 @@ struct http_request_parser {
 		uint64_t left;               /* PHASE_LENGTH: body bytes still to come */
 		struct http_chunked chunked; /* PHASE_CHUNKED */
 	};
-	char *store; /* the header section so far, or copies of the spans; NULL: spans point into the caller's data */
+	size_t heard; /* bytes of the body that llhttp found in the present piece */
+	char *store;  /* the header section so far, or copies of the spans; NULL: spans point into the caller's data */
 	uint32_t store_size;
 	uint32_t store_len; /* PHASE_HEAD: bytes of the section in the store */
 	uint8_t phase;      /* enum phase */
 };
 
-/* What llhttp has called during one piece. */
-struct heard {
-	bool head; /* the header section ended */
-	bool end;  /* the request ended */
-	bool keep_alive;
-	size_t body; /* bytes of the body */
-};
-
 static int
 on_headers_complete(llhttp_t *llhttp)
 {
-	struct heard *heard = llhttp->data;
-
-	heard->head = true;
-	/* llhttp lets keep-alive win over close on HTTP/1.0; the safe reading is the other one. */
-	heard->keep_alive = llhttp_should_keep_alive(llhttp) && (llhttp->flags & F_CONNECTION_CLOSE) == 0;
-	return 0;
+	(void)llhttp;
+	return HPE_PAUSED;
 }
 
 static int
 on_body(llhttp_t *llhttp, const char *at, size_t len)
 {
-	struct heard *heard = llhttp->data;
+	struct http_request_parser *parser = llhttp->data;
 
 	(void)at;
-	heard->body += len;
+	parser->heard += len;
 	return 0;
 }
 
 static int
 on_message_complete(llhttp_t *llhttp)
 {
-	struct heard *heard = llhttp->data;
-
-	heard->end = true;
-	return 0;
+	(void)llhttp;
+	return HPE_PAUSED;
 }
 
 static const llhttp_settings_t settings = {
@@ -130,6 +118,7 @@ http_request_init(struct http_request *request, const struct http_limits *limits
 	if (parser == NULL)
 		return -ENOMEM;
 	llhttp_init(&parser->llhttp, HTTP_REQUEST, &settings);
+	parser->llhttp.data = parser;
 	parser->limits = limits;
 	return 0;
 }
@@ -148,9 +137,11 @@ http_request_reset(struct http_request *request)
 {
 	struct http_request_parser *parser = request->parser;
 
-	free(parser->store);
-	parser->store = NULL;
-	parser->store_size = parser->store_len = 0;
+	if (parser->store != NULL) {
+		free(parser->store);
+		parser->store = NULL;
+		parser->store_size = parser->store_len = 0;
+	}
 	parser->guard = (struct http_guard){0};
 	parser->phase = PHASE_HEAD;
 	llhttp_reset(&parser->llhttp);
@@ -221,30 +212,42 @@ out_of_memory(struct http_request *request)
 	return refuse(request, 503, "There is no memory for the request.");
 }
 
-/* feed gives llhttp one piece.  Returns whether it found nothing wrong with it. */
+/*
+ * feed gives llhttp one piece.  Returns whether it found nothing wrong with it, and, where the header section or the request
+ * ENDS with the piece, found the end there and nowhere else.
+ */
 static bool
-feed(struct http_request_parser *parser, const char *data, size_t len, struct heard *heard)
+feed(struct http_request_parser *parser, const char *data, size_t len, bool ends)
 {
 	llhttp_errno_t error;
 
-	parser->llhttp.data = heard;
+	parser->heard = 0;
 	error = llhttp_execute(&parser->llhttp, data, len);
-	parser->llhttp.data = NULL;
-	/* No upgrade is offered (RFC 9110, 7.8): behind a request that asks for one comes just the next request. */
-	return error == HPE_OK || (error == HPE_PAUSED_UPGRADE && heard->end);
+	if (!ends)
+		return error == HPE_OK;
+	return error == HPE_PAUSED && llhttp_get_error_pos(&parser->llhttp) == data + len;
 }
 
-/* feed_head gives llhttp the header section, whose end must be its last byte.  Returns HTTP_HEAD or HTTP_INVALID. */
+/* same_framing tells whether llhttp expects a body of LENGTH (or HTTP_LENGTH_CHUNKED) behind the header section. */
+static bool
+same_framing(const llhttp_t *llhttp, int64_t length)
+{
+	if (length == HTTP_LENGTH_CHUNKED)
+		return (llhttp->flags & F_CHUNKED) != 0;
+	return (llhttp->flags & (F_CHUNKED | F_TRANSFER_ENCODING)) == 0 && llhttp->content_length == (uint64_t)length;
+}
+
+/* feed_head gives llhttp the header section.  Returns HTTP_HEAD or HTTP_INVALID. */
 static enum http_event
 feed_head(struct http_request *request, const char *head, size_t len)
 {
 	struct http_request_parser *parser = request->parser;
-	struct heard heard = {0};
+	llhttp_t *llhttp = &parser->llhttp;
 	llhttp_method_t method;
 
-	if (!feed(parser, head, len - 1, &heard)) {
+	if (!feed(parser, head, len, true)) {
 		/* The guard saw a token there and a version, so these two say that llhttp does not know the method for HTTP. */
-		switch (llhttp_get_errno(&parser->llhttp)) {
+		switch (llhttp_get_errno(llhttp)) {
 		case HPE_INVALID_METHOD:
 		case HPE_INVALID_CONSTANT:
 			return refuse(request, 501, "The method is not known.");
@@ -252,18 +255,20 @@ feed_head(struct http_request *request, const char *head, size_t len)
 			return disagree(request);
 		}
 	}
-	if (heard.head || !feed(parser, head + len - 1, 1, &heard) || !heard.head)
+	if (!same_framing(llhttp, request->content_length))
 		return disagree(request);
-	if (heard.end != (request->content_length == 0))
-		return disagree(request);
-	method = (llhttp_method_t)llhttp_get_method(&parser->llhttp);
+	method = (llhttp_method_t)llhttp_get_method(llhttp);
 	request->method = llhttp_method_name(method);
 	request->get = method == HTTP_GET;
 	request->head = method == LLHTTP_METHOD_HEAD;
-	request->keep_alive = heard.keep_alive;
+	/* llhttp lets keep-alive win over close on HTTP/1.0; the safe reading is the other one. */
+	request->keep_alive = llhttp_should_keep_alive(llhttp) && (llhttp->flags & F_CONNECTION_CLOSE) == 0;
 	if (request->content_length == 0) {
 		parser->phase = PHASE_ENDED;
-	} else if (request->content_length == HTTP_LENGTH_CHUNKED) {
+		return HTTP_HEAD;
+	}
+	llhttp_resume(llhttp);
+	if (request->content_length == HTTP_LENGTH_CHUNKED) {
 		parser->phase = PHASE_CHUNKED;
 		parser->chunked = (struct http_chunked){0};
 	} else {
@@ -310,13 +315,13 @@ read_head(struct http_request *request, const char *data, size_t len, size_t *ta
 static enum http_event
 take_body(struct http_request *request, const char *data, size_t len, bool ends)
 {
-	struct heard heard = {0};
+	struct http_request_parser *parser = request->parser;
 
-	if (!feed(request->parser, data, len, &heard) || heard.body != len || heard.end != ends)
+	if (!feed(parser, data, len, ends) || parser->heard != len)
 		return disagree(request);
 	request->body = (struct http_span){data, len};
 	if (ends)
-		request->parser->phase = PHASE_ENDED;
+		parser->phase = PHASE_ENDED;
 	return HTTP_BODY;
 }
 
@@ -338,22 +343,19 @@ static enum http_event
 read_chunked_body(struct http_request *request, const char *data, size_t len, size_t *taken)
 {
 	struct http_request_parser *parser = request->parser;
-	struct heard heard = {0};
 	size_t framing, body;
+	bool ended;
 	int error;
 
 	error = http_chunked_framing(&parser->chunked, request, parser->limits, data, len, &framing);
-	if (http_chunked_ended(&parser->chunked)) {
-		/* As in the header section: the end must be the last byte. */
-		if (!feed(parser, data, framing - 1, &heard) || heard.end ||
-		    !feed(parser, data + framing - 1, 1, &heard) || !heard.end || heard.body != 0)
-			return disagree(request);
+	ended = http_chunked_ended(&parser->chunked);
+	if (!feed(parser, data, framing, ended) || parser->heard != 0)
+		return disagree(request);
+	if (ended) {
 		*taken = framing;
 		parser->phase = PHASE_ENDED;
 		return HTTP_COMPLETE;
 	}
-	if (!feed(parser, data, framing, &heard) || heard.end || heard.body != 0)
-		return disagree(request);
 	/* Only now: in the bytes before the one that the guard refuses, llhttp may have found a fault, as it would byte by byte. */
 	if (error != 0)
 		return invalid(request);

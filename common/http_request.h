@@ -14,12 +14,17 @@ struct http_span {
 	size_t len;
 };
 
+/* Fields that a server may ask for by name. */
+#define HTTP_WANTED_MAX 8
+
 /* Sizes are counted over all reads; each is in bytes unless it says otherwise, and none may be 0. */
 struct http_limits {
 	uint32_t request_line; /* method, target and version together; above: 414 */
 	uint32_t field_size;   /* one field line; above: 431 */
 	uint32_t fields;       /* number of field lines of a header, and of a trailer; above: 431 */
 	uint32_t header_size;  /* the whole header section, request line included; above: 431 */
+	/* Lower-case names of the fields to look out for, at most HTTP_WANTED_MAX, then NULL; or NULL: none. */
+	const char *const *wanted;
 };
 
 /* What http_request_read came to. */
@@ -60,6 +65,7 @@ struct http_request {
 	struct http_span referer; /* for the access log */
 	struct http_span user_agent;
 	struct http_span content_type;
+	struct http_span wanted[HTTP_WANTED_MAX]; /* the first field of each name in http_limits.wanted, in its order */
 
 	struct http_span body; /* at HTTP_BODY */
 	int status;            /* at HTTP_INVALID: 400, 414, 431, 501, 505, or 503 where memory ran out */

@@ -4,12 +4,23 @@
 #include <stddef.h>
 #include <unistd.h>
 
+#include "common/access_log_format.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/options.h"
 #include "common/settings.h"
 
 #define FIELD(name) offsetof(struct config, name)
+
+/* parse_format refuses a format here, where the message can say what is wrong with it. */
+static int
+parse_format(void *config, const char *value, char *error, size_t error_size)
+{
+	struct access_log_format format;
+
+	((struct config *)config)->access_log_format = value;
+	return access_log_format_parse(&format, ACCESS_LOG_AIOHTTP, value, error, error_size) == 0 ? 0 : -1;
+}
 
 static const struct option_row rows[] = {
     {.type = OPTION_HEADING, .help = "Where it listens"},
@@ -50,6 +61,10 @@ static const struct option_row rows[] = {
     {.type = OPTION_HEADING, .help = "What it logs"},
     {OPTION_STRING, 0, "access-logfile", "FILE", "a line for each request; - is standard output (off)",
 	FIELD(access_logfile), 0, 0, NULL, NULL},
+    {OPTION_PARSE, 0, "access-log-format", "FORMAT",
+	"what that line has, in aiohttp's atoms: %a %t %P %r %s %b %T %Tf %D %{Name}i %{Name}o %% (%a %t \"%r\" %s %b "
+	"\"%{Referer}i\" \"%{User-Agent}i\")",
+	0, 0, 0, NULL, parse_format},
     {OPTION_STRING, 0, "error-logfile", "FILE", "everything else; - is standard error (-)", FIELD(error_logfile), 0, 0,
 	NULL, NULL},
     {OPTION_CHOICE, 0, "log-level", "LEVEL", "debug, info, warning, error or critical (info)", FIELD(log_level), 0, 0,

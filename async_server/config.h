@@ -9,10 +9,12 @@ struct config {
 	const char *bind;
 	const char *admin;          /* NULL: no admin address */
 	const char *access_logfile; /* NULL: none; "-": standard output */
-	const char *error_logfile;  /* NULL or "-": standard error */
-	int log_level;              /* enum log_level */
-	int mode;                   /* enum wait_mode at start */
-	uint64_t sleep_ns;          /* at start */
+	/* NULL: aiohttp's default */
+	const char *access_log_format;
+	const char *error_logfile; /* NULL or "-": standard error */
+	int log_level;             /* enum log_level */
+	int mode;                  /* enum wait_mode at start */
+	uint64_t sleep_ns;         /* at start */
 	uint64_t max_sleep_ns;
 	int64_t threads; /* of the pool */
 	int64_t backlog;

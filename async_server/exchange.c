@@ -2,6 +2,14 @@
 #include "async_server/exchange.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+static void
+drop_head(struct exchange *exchange)
+{
+	free(exchange->head);
+	exchange->head = NULL;
+}
 
 struct exchange *
 exchange_take(struct exchange_store *store, struct conn *conn)
@@ -25,9 +33,23 @@ exchange_take(struct exchange_store *store, struct conn *conn)
 }
 
 void
+exchange_keep_head(struct exchange *exchange, const char *bytes, size_t len)
+{
+	drop_head(exchange);
+	exchange->head = malloc(len);
+	if (exchange->head == NULL)
+		return;
+	memcpy(exchange->head, bytes, len);
+	exchange->head_len = len;
+}
+
+void
 exchange_reset(struct exchange *exchange)
 {
 	http_request_reset(&exchange->request);
+	if (exchange->head != NULL)
+		drop_head(exchange);
+	exchange->begun_ns = 0;
 	exchange->request_bytes = 0;
 	exchange->answer_bytes = 0;
 	exchange->planned = false;
@@ -41,6 +63,7 @@ static void
 destroy(struct exchange *exchange)
 {
 	http_request_deinit(&exchange->request);
+	drop_head(exchange);
 	free(exchange);
 }
 

@@ -21,12 +21,15 @@ struct exchange {
 	struct exchange *next;  /* in the store */
 	struct pool_job job;    /* the sleep, in threadpool mode */
 	uint64_t request_bytes; /* of the request's body, so far */
-	uint64_t answer_bytes;  /* of the answer's body, so far */
-	bool planned;           /* the header is complete and the plan made */
-	bool kept;              /* the request's spans no longer point into the read buffer */
-	bool head_sent;         /* the answer has begun: its status cannot change */
-	bool chunked;           /* the answer's body goes in chunks */
-	bool keep_alive;        /* as the answer's head said */
+	uint64_t answer_bytes;  /* of the answer, header and framing included, so far */
+	uint64_t begun_ns;      /* when its header was complete; 0: not so far, or nobody asked */
+	char *head;             /* a copy of the answer's header section, for the access log; NULL: none */
+	size_t head_len;
+	bool planned;    /* the header is complete and the plan made */
+	bool kept;       /* the request's spans no longer point into the read buffer */
+	bool head_sent;  /* the answer has begun: its status cannot change */
+	bool chunked;    /* the answer's body goes in chunks */
+	bool keep_alive; /* as the answer's head said */
 };
 
 /* Exchanges that are free, so that a request costs no allocation. */
@@ -41,6 +44,9 @@ struct exchange_store {
 
 /* exchange_take lends an exchange that is ready for a request's first byte; NULL when there is no memory. */
 struct exchange *exchange_take(struct exchange_store *store, struct conn *conn);
+
+/* exchange_keep_head copies the answer's header section; without memory there is none. */
+void exchange_keep_head(struct exchange *exchange, const char *bytes, size_t len);
 
 /* exchange_reset makes it ready for the connection's next request. */
 void exchange_reset(struct exchange *exchange);

@@ -10,11 +10,19 @@
 #include "common/log.h"
 #include "common/workload.h"
 
+/* appended counts LEN bytes of the answer that were put at the end of the output buffer. */
 static void
-append(struct server *server, const char *bytes, size_t len)
+appended(struct conn *conn, size_t len)
 {
-	memcpy(server->out + server->out_len, bytes, len);
-	server->out_len += len;
+	conn->server->out_len += len;
+	conn->exchange->answer_bytes += len;
+}
+
+static void
+append(struct conn *conn, const char *bytes, size_t len)
+{
+	memcpy(conn->server->out + conn->server->out_len, bytes, len);
+	appended(conn, len);
 }
 
 /* is_last: once the server is asked to stop, a connection ends with the last request whose bytes have arrived. */
@@ -31,6 +39,7 @@ append_head(struct conn *conn, int64_t length)
 	struct server *server = conn->server;
 	struct exchange *exchange = conn->exchange;
 	struct workload_plan *plan = &exchange->plan;
+	char *out = server->out + server->out_len;
 	struct http_response response = {
 	    .status = plan->status,
 	    .minor = exchange->planned ? exchange->request.minor : 1,
@@ -49,8 +58,9 @@ append_head(struct conn *conn, int64_t length)
 	}
 	exchange->head_sent = true;
 	response.keep_alive = exchange->keep_alive;
-	server->out_len +=
-	    http_response_head(server->out + server->out_len, SERVER_OUT_SIZE - server->out_len, &response);
+	appended(conn, http_response_head(out, SERVER_OUT_SIZE - server->out_len, &response));
+	if (access_log_needs_head(server->access_log))
+		exchange_keep_head(exchange, out, (size_t)(server->out + server->out_len - out));
 	metrics_add(&server->metrics->responses[plan->status / 100], 1);
 }
 
@@ -66,7 +76,9 @@ finish(struct conn *conn)
 		    .peer = conn->peer != NULL ? conn->peer : "",
 		    .request = &exchange->request,
 		    .status = exchange->plan.status,
-		    .body_bytes = exchange->answer_bytes,
+		    .sent_bytes = exchange->answer_bytes,
+		    .took_ns = exchange->begun_ns != 0 ? clock_now_ns() - exchange->begun_ns : 0,
+		    .head = {.at = exchange->head, .len = exchange->head_len},
 		};
 
 		access_log_add(server->access_log, &entry);
@@ -85,10 +97,8 @@ handler_answer(struct conn *conn)
 	struct workload_plan *plan = &exchange->plan;
 
 	append_head(conn, (int64_t)plan->body_len);
-	if (!exchange->planned || !exchange->request.head) {
-		append(conn->server, workload_plan_body(plan), plan->body_len);
-		exchange->answer_bytes = plan->body_len;
-	}
+	if (!exchange->planned || !exchange->request.head)
+		append(conn, workload_plan_body(plan), plan->body_len);
 	finish(conn);
 }
 
@@ -130,6 +140,8 @@ on_head(struct conn *conn)
 	struct workload_plan *plan = &exchange->plan;
 	bool asks = request->expect == HTTP_EXPECT_CONTINUE && request->minor == 1 && request->content_length != 0;
 
+	if (access_log_needs_time(server->access_log))
+		exchange->begun_ns = clock_now_ns();
 	workload_plan(plan, request, server->settings);
 	exchange->planned = true;
 	metrics_add(&server->metrics->requests_begun, 1);
@@ -140,7 +152,7 @@ on_head(struct conn *conn)
 		conn->linger = request->content_length != 0;
 		handler_answer(conn);
 	} else if (asks) {
-		append(server, HTTP_CONTINUE, strlen(HTTP_CONTINUE));
+		append(conn, HTTP_CONTINUE, strlen(HTTP_CONTINUE));
 	}
 }
 
@@ -155,14 +167,13 @@ append_echo(struct conn *conn, struct http_span body)
 		append_head(conn, exchange->request.content_length);
 	if (exchange->request.head || body.len == 0)
 		return;
-	exchange->answer_bytes += body.len;
 	if (!exchange->chunked) {
-		append(server, body.at, body.len);
+		append(conn, body.at, body.len);
 		return;
 	}
-	server->out_len += http_chunk_head(server->out + server->out_len, body.len);
-	append(server, body.at, body.len);
-	append(server, HTTP_CHUNK_TAIL, strlen(HTTP_CHUNK_TAIL));
+	appended(conn, http_chunk_head(server->out + server->out_len, body.len));
+	append(conn, body.at, body.len);
+	append(conn, HTTP_CHUNK_TAIL, strlen(HTTP_CHUNK_TAIL));
 }
 
 static void
@@ -187,7 +198,7 @@ on_complete(struct conn *conn)
 	if (exchange->plan.kind == WORKLOAD_ECHO) {
 		append_echo(conn, (struct http_span){0});
 		if (exchange->chunked && !exchange->request.head)
-			append(conn->server, HTTP_LAST_CHUNK, strlen(HTTP_LAST_CHUNK));
+			append(conn, HTTP_LAST_CHUNK, strlen(HTTP_LAST_CHUNK));
 		finish(conn);
 	} else if (exchange->plan.wait.sleep_ns > 0) {
 		conn->state = CONN_READY;

@@ -63,7 +63,9 @@ open_logs(struct process *process)
 	snprintf(what, sizeof(what), "--error-logfile %s", config->error_logfile);
 	check(log_open(config->error_logfile, (enum log_level)config->log_level), what);
 	snprintf(what, sizeof(what), "--access-logfile %s", config->access_logfile);
-	check(access_log_new(&process->access_log, config->access_logfile, ACCESS_LOG_AIOHTTP), what);
+	check(
+	    access_log_new(&process->access_log, config->access_logfile, ACCESS_LOG_AIOHTTP, config->access_log_format),
+	    what);
 }
 
 static void

@@ -182,6 +182,7 @@ server_init(struct server *server, const struct config *config, struct settings 
 	server->metrics = metrics;
 	server->access_log = access_log;
 	server->limits = limits;
+	server->limits.wanted = access_log_wanted(access_log);
 	server->exchanges.limits = &server->limits;
 	server->timer_fd = -1;
 	deadline_queue_init(&server->deadlines, clock_now_ns());

@@ -1,28 +1,32 @@
 /* The access log: a line a request, gathered in a buffer and written by whole lines. */
 #include "common/access_log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/log.h"
 
 #define BUFFER_BYTES 65536
-#define FIELD_MAX 2048 /* an escaped field of the client's */
-#define LINE_MAX_BYTES (3 * FIELD_MAX + 256)
+
+/* Room for a line in a regular file; elsewhere it is PIPE_BUF, which the kernel writes whole or not at all (pipe(7)). */
+#define LINE_MAX_BYTES 16384
+static_assert(PIPE_BUF >= ACCESS_LOG_LINE_MIN, "a line of any format goes through a pipe whole");
 
 struct access_log {
-	enum access_log_style style;
 	const char *path; /* NULL: standard output */
 	int fd;
-	uint64_t dropped;  /* lines lost since writing last worked */
-	uint64_t lines;    /* in the buffer */
-	time_t stamp_time; /* the second that `stamp` was made for */
-	char stamp[40];    /* [21/Nov/2026:10:00:00 +0000] */
+	size_t line_max;  /* bytes of a line */
+	size_t write_max; /* bytes of one write */
+	bool torn;        /* the last write ended inside a line */
+	uint64_t dropped; /* lines lost since writing last worked */
+	struct access_log_format format;
+	struct access_log_stamp stamp;
 	size_t used;
 	char buffer[BUFFER_BYTES];
 };
@@ -35,10 +39,23 @@ open_path(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
+/* set_sizes looks at what the log is written to. */
+static void
+set_sizes(struct access_log *log)
+{
+	struct stat status;
+	bool regular = fstat(log->fd, &status) == 0 && S_ISREG(status.st_mode);
+
+	log->line_max = regular ? LINE_MAX_BYTES : PIPE_BUF;
+	log->write_max = regular ? BUFFER_BYTES : PIPE_BUF;
+}
+
 int
-access_log_new(struct access_log **log, const char *path, enum access_log_style style)
+access_log_new(struct access_log **log, const char *path, enum access_log_style style, const char *format)
 {
 	struct access_log *new_log;
+	char why[256];
+	int error;
 
 	*log = NULL;
 	if (path == NULL)
@@ -46,18 +63,18 @@ access_log_new(struct access_log **log, const char *path, enum access_log_style 
 	new_log = calloc(1, sizeof(*new_log));
 	if (new_log == NULL)
 		return -ENOMEM;
-	new_log->style = style;
+	error = access_log_format_parse(&new_log->format, style, format, why, sizeof(why));
 	new_log->fd = STDOUT_FILENO;
-	if (strcmp(path, "-") != 0) {
+	if (error == 0 && strcmp(path, "-") != 0) {
 		new_log->path = path;
 		new_log->fd = open_path(path);
-		if (new_log->fd < 0) {
-			int error = new_log->fd;
-
-			free(new_log);
-			return error;
-		}
+		error = new_log->fd < 0 ? new_log->fd : 0;
 	}
+	if (error != 0) {
+		free(new_log);
+		return error;
+	}
+	set_sizes(new_log);
 	*log = new_log;
 	return 0;
 }
@@ -86,7 +103,48 @@ access_log_reopen(struct access_log *log)
 		return fd;
 	close(log->fd);
 	log->fd = fd;
+	log->torn = false;
+	set_sizes(log);
 	return 0;
+}
+
+const char *const *
+access_log_wanted(const struct access_log *log)
+{
+	return log != NULL && log->format.wanted_count > 0 ? log->format.wanted : NULL;
+}
+
+bool
+access_log_needs_time(const struct access_log *log)
+{
+	return log != NULL && log->format.needs_time;
+}
+
+bool
+access_log_needs_head(const struct access_log *log)
+{
+	return log != NULL && log->format.needs_head;
+}
+
+/* whole_lines returns how many of the LEN bytes AT may be written at once. */
+static size_t
+whole_lines(const struct access_log *log, const char *at, size_t len)
+{
+	const char *last;
+
+	if (len <= log->write_max)
+		return len;
+	last = memrchr(at, '\n', log->write_max);
+	assert(last != NULL);
+	return (size_t)(last - at) + 1;
+}
+
+/* drop counts the lines that end in the LEN bytes AT as lost. */
+static void
+drop(struct access_log *log, const char *at, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		log->dropped += at[i] == '\n';
 }
 
 void
@@ -97,64 +155,35 @@ access_log_flush(struct access_log *log)
 	if (log == NULL || log->used == 0)
 		return;
 	while (done < log->used) {
-		ssize_t written = write(log->fd, log->buffer + done, log->used - done);
+		ssize_t written =
+		    write(log->fd, log->buffer + done, whole_lines(log, log->buffer + done, log->used - done));
 
 		if (written < 0 && errno == EINTR)
 			continue;
 		if (written <= 0)
 			break;
 		done += (size_t)written;
+		log->torn = log->buffer[done - 1] != '\n';
 	}
 	if (done < log->used) {
-		log->dropped += log->lines;
+		drop(log, log->buffer + done, log->used - done);
 	} else if (log->dropped > 0) {
 		log_warning(
 		    "The access log lost %llu lines that could not be written", (unsigned long long)log->dropped);
 		log->dropped = 0;
 	}
 	log->used = 0;
-	log->lines = 0;
-}
-
-static const char *
-stamp(struct access_log *log)
-{
-	time_t now = time(NULL);
-	struct tm local;
-
-	if (now != log->stamp_time) {
-		localtime_r(&now, &local);
-		strftime(log->stamp, sizeof(log->stamp), "[%d/%b/%Y:%H:%M:%S %z]", &local);
-		log->stamp_time = now;
-	}
-	return log->stamp;
-}
-
-static const char *
-field_or_dash(char out[FIELD_MAX], struct http_span span)
-{
-	return span.at == NULL ? "-" : log_escape(out, FIELD_MAX, span.at, span.len);
 }
 
 void
 access_log_add(struct access_log *log, const struct access_log_entry *entry)
 {
-	const struct http_request *request = entry->request;
-	char target[FIELD_MAX], referer[FIELD_MAX], agent[FIELD_MAX], version[12] = "-";
-	const char *method = request->method != NULL ? request->method : "-";
-	int len;
-
 	if (log == NULL)
 		return;
-	if (BUFFER_BYTES - log->used < LINE_MAX_BYTES)
+	if (BUFFER_BYTES - log->used < log->line_max + 1)
 		access_log_flush(log);
-	if (request->method != NULL)
-		snprintf(version, sizeof(version), "HTTP/1.%d", request->minor);
-	len = snprintf(log->buffer + log->used, BUFFER_BYTES - log->used,
-	    "%s %s%s \"%s %s %s\" %d %llu \"%s\" \"%s\"\n", *entry->peer != '\0' ? entry->peer : "-",
-	    log->style == ACCESS_LOG_GUNICORN ? "- - " : "", stamp(log), method, field_or_dash(target, request->target),
-	    version, entry->status, (unsigned long long)entry->body_bytes, field_or_dash(referer, request->referer),
-	    field_or_dash(agent, request->user_agent));
-	log->used += (size_t)len;
-	log->lines++;
+	/* A disk that was full has half a line: the next one is not to be joined to it. */
+	if (log->used == 0 && log->torn)
+		log->buffer[log->used++] = '\n';
+	log->used += access_log_line(log->buffer + log->used, log->line_max, &log->format, entry, &log->stamp);
 }

@@ -6,34 +6,35 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/access_log_format.h"
+#include "common/access_log_line.h"
 #include "common/compiler.h"
-#include "common/http_request.h"
-
-/* Whose default format the lines have. */
-enum access_log_style {
-	ACCESS_LOG_AIOHTTP,  /* %a %t "%r" %s %b "%{Referer}i" "%{User-Agent}i" */
-	ACCESS_LOG_GUNICORN, /* %(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" */
-};
 
 struct access_log; /* one writer; NULL stands for a log that is off */
 
 /*
- * access_log_new opens PATH for appending ("-": standard output) into *LOG.  A
- * PATH of NULL gives *LOG = NULL, and every function below takes that and does
- * nothing.  Returns 0 or -errno.
+ * access_log_new opens PATH for appending ("-": standard output) into *LOG,
+ * for lines by FORMAT (NULL: the style's default).  A PATH of NULL gives *LOG =
+ * NULL, and every function below takes that and does nothing.  PATH must
+ * outlive the log, FORMAT need not.  Any number of writers, of any process and
+ * thread, may have the same PATH: each write(2) is of whole lines, and where
+ * it is not to a regular file, of PIPE_BUF bytes at most, so that lines never mix.
+ * Returns 0 or -errno, -EINVAL for a FORMAT that access_log_format_parse refuses.
  */
-MUST_CHECK int access_log_new(struct access_log **log, const char *path, enum access_log_style style);
+MUST_CHECK int access_log_new(
+    struct access_log **log, const char *path, enum access_log_style style, const char *format);
 
 /* access_log_free writes what is left and closes the file. */
 void access_log_free(struct access_log *log);
 
-struct access_log_entry {
-	const char *peer; /* numeric address; "" for a Unix socket */
-	const struct http_request
-	    *request; /* its method, target, referer, user agent; a method of NULL is a request that did not parse */
-	int status;
-	uint64_t body_bytes; /* of the answer, without its header */
-};
+/* access_log_wanted returns the fields that the format needs of a request, for http_limits.wanted; NULL: none. */
+const char *const *access_log_wanted(const struct access_log *log);
+
+/* access_log_needs_time tells whether the format needs an entry's took_ns, which costs its maker two looks at the clock. */
+bool access_log_needs_time(const struct access_log *log);
+
+/* access_log_needs_head tells whether the format needs an entry's head, which costs its maker a copy. */
+bool access_log_needs_head(const struct access_log *log);
 
 /* access_log_add appends one line; whatever a client sent is escaped, and cut at 2 KiB a field. */
 void access_log_add(struct access_log *log, const struct access_log_entry *entry);

@@ -342,7 +342,7 @@ static int
 open_logs(struct arbiter *arbiter)
 {
 	const struct config *config = arbiter->config;
-	int error = access_log_new(&arbiter->access_log, config->access_log, ACCESS_LOG_GUNICORN);
+	int error = access_log_new(&arbiter->access_log, config->access_log, ACCESS_LOG_GUNICORN, NULL);
 
 	if (error != 0)
 		return fail(1, "--access-logfile %s: %s", config->access_log, strerror(-error));

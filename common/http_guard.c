@@ -282,6 +282,15 @@ take_expect(struct http_request *request, struct http_span value)
 		request->expect = HTTP_EXPECT_CONTINUE;
 }
 
+/* take_wanted keeps the first of each field that the limits name. */
+static void
+take_wanted(struct http_request *request, const char *const *wanted, struct http_span name, struct http_span value)
+{
+	for (size_t i = 0; wanted[i] != NULL; i++)
+		if (request->wanted[i].at == NULL && span_same(name, wanted[i]))
+			request->wanted[i] = value;
+}
+
 /* take_field keeps what the fields that matter to us say; the other fields only had to be well formed. */
 static int
 take_field(struct http_guard *guard, struct http_request *request, const char *name, size_t len, struct http_span value)
@@ -335,7 +344,7 @@ refuse_name(struct http_request *request, const struct line *line, const char *p
 
 /* read_field: name, colon, value between optional blanks.  Returns as finish_line. */
 static ssize_t
-read_field(struct http_guard *guard, struct http_request *request, const struct line *line)
+read_field(struct http_guard *guard, struct http_request *request, const char *const *wanted, const struct line *line)
 {
 	const char *p = run(line->start, line->stop, HTTP_CLASS_TOKEN);
 	size_t name_len = (size_t)(p - line->start);
@@ -355,6 +364,8 @@ read_field(struct http_guard *guard, struct http_request *request, const struct 
 	while (p > value.at && (p[-1] == ' ' || p[-1] == '\t'))
 		p--;
 	value.len = (size_t)(p - value.at);
+	if (wanted != NULL)
+		take_wanted(request, wanted, (struct http_span){line->start, name_len}, value);
 	return take_field(guard, request, line->start, name_len, value) == 0 ? len : -1;
 }
 
@@ -417,7 +428,7 @@ http_guard_head(struct http_guard *guard, struct http_request *request, const st
 		} else if (guard->fields == limits->fields) {
 			return http_guard_refuse(request, 431, "There are too many header fields.");
 		} else {
-			taken = read_field(guard, request, &line);
+			taken = read_field(guard, request, limits->wanted, &line);
 			guard->fields += taken > 0;
 		}
 		if (taken <= 0)

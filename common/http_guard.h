@@ -37,8 +37,8 @@ MUST_CHECK ssize_t http_guard_blank(
  * A call goes on with the line that was not complete and reads that one again, so a limit on a line is a limit on the
  * work for one more byte of it.
  *
- * It sets `minor`, `target`, `referer`, `user_agent`, `content_type` (spans
- * into HEAD), `content_length` and `expect`, and refuses
+ * It sets `minor`, `target`, `referer`, `user_agent`, `content_type`, `wanted`
+ * (spans into HEAD), `content_length` and `expect`, and refuses
  *
  *   414  a request line above the limit
  *   431  a field, a number of fields or a section above the limits

@@ -98,15 +98,35 @@ disagree(struct http_request *request)
 	return refuse(request, 400, "The request is not valid HTTP.");
 }
 
-/* The spans that outlive a read. */
-static void
-list_spans(struct http_request *request, struct http_span *spans[4])
+#define SPANS_MAX (4 + HTTP_WANTED_MAX)
+
+/* list_spans finds the spans that outlive a read; returns how many. */
+static size_t
+list_spans(struct http_request *request, struct http_span *spans[SPANS_MAX])
 {
-	spans[0] = &request->target;
-	spans[1] = &request->referer;
-	spans[2] = &request->user_agent;
-	spans[3] = &request->content_type;
+	const struct http_limits *limits = request->parser->limits;
+	size_t count = 0;
+
+	spans[count++] = &request->target;
+	spans[count++] = &request->referer;
+	spans[count++] = &request->user_agent;
+	spans[count++] = &request->content_type;
+	for (size_t i = 0; limits->wanted != NULL && limits->wanted[i] != NULL; i++)
+		spans[count++] = &request->wanted[i];
+	return count;
 }
+
+#ifndef NDEBUG
+static size_t
+count_names(const char *const *names)
+{
+	size_t count = 0;
+
+	while (names != NULL && names[count] != NULL)
+		count++;
+	return count;
+}
+#endif
 
 int
 http_request_init(struct http_request *request, const struct http_limits *limits)
@@ -114,6 +134,7 @@ http_request_init(struct http_request *request, const struct http_limits *limits
 	struct http_request_parser *parser = calloc(1, sizeof(*parser));
 
 	assert(limits->header_size <= 1u << 30);
+	assert(count_names(limits->wanted) <= HTTP_WANTED_MAX);
 	*request = (struct http_request){.parser = parser};
 	if (parser == NULL)
 		return -ENOMEM;
@@ -145,7 +166,11 @@ http_request_reset(struct http_request *request)
 	parser->guard = (struct http_guard){0};
 	parser->phase = PHASE_HEAD;
 	llhttp_reset(&parser->llhttp);
-	*request = (struct http_request){.parser = parser};
+	/* Most programs name no fields, and then those stay empty. */
+	memset(request, 0, offsetof(struct http_request, wanted));
+	request->parser = parser;
+	if (parser->limits->wanted != NULL)
+		memset(request->wanted, 0, sizeof(request->wanted));
 }
 
 bool
@@ -158,17 +183,18 @@ int
 http_request_keep(struct http_request *request)
 {
 	struct http_request_parser *parser = request->parser;
-	struct http_span *spans[4];
+	struct http_span *spans[SPANS_MAX];
+	size_t count;
 	size_t size = 1;
 	char *to;
 
 	if (parser->store != NULL)
 		return 0;
-	list_spans(request, spans);
-	for (size_t i = 0; i < ARRAY_LEN(spans); i++)
+	count = list_spans(request, spans);
+	for (size_t i = 0; i < count; i++)
 		size += spans[i]->len;
 	parser->store = to = malloc(size);
-	for (size_t i = 0; i < ARRAY_LEN(spans); i++) {
+	for (size_t i = 0; i < count; i++) {
 		if (to == NULL) {
 			*spans[i] = (struct http_span){0};
 		} else if (spans[i]->at != NULL) {
@@ -185,7 +211,8 @@ static int
 reserve(struct http_request *request, const char *head, size_t len, size_t size)
 {
 	struct http_request_parser *parser = request->parser;
-	struct http_span *spans[4];
+	struct http_span *spans[SPANS_MAX];
+	size_t count;
 	char *store;
 
 	if (size <= parser->store_size)
@@ -195,8 +222,8 @@ reserve(struct http_request *request, const char *head, size_t len, size_t size)
 	if (store == NULL)
 		return -ENOMEM;
 	memcpy(store, head, len);
-	list_spans(request, spans);
-	for (size_t i = 0; i < ARRAY_LEN(spans); i++)
+	count = list_spans(request, spans);
+	for (size_t i = 0; i < count; i++)
 		if (spans[i]->at != NULL)
 			spans[i]->at = store + (spans[i]->at - head);
 	free(parser->store);

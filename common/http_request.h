@@ -14,7 +14,7 @@ struct http_span {
 	size_t len;
 };
 
-/* Fields that a server may ask for by name. */
+/* How many fields besides those of struct http_request a program can name to be told of. */
 #define HTTP_WANTED_MAX 8
 
 /* Sizes are counted over all reads; each is in bytes unless it says otherwise, and none may be 0. */
@@ -23,7 +23,8 @@ struct http_limits {
 	uint32_t field_size;   /* one field line; above: 431 */
 	uint32_t fields;       /* number of field lines of a header, and of a trailer; above: 431 */
 	uint32_t header_size;  /* the whole header section, request line included; above: 431 */
-	/* Lower-case names of the fields to look out for, at most HTTP_WANTED_MAX, then NULL; or NULL: none. */
+
+	/* Names of fields in lower case, HTTP_WANTED_MAX at most and NULL behind them; NULL: none.  See struct http_request. */
 	const char *const *wanted;
 };
 
@@ -65,11 +66,13 @@ struct http_request {
 	struct http_span referer; /* for the access log */
 	struct http_span user_agent;
 	struct http_span content_type;
-	struct http_span wanted[HTTP_WANTED_MAX]; /* the first field of each name in http_limits.wanted, in its order */
 
 	struct http_span body; /* at HTTP_BODY */
 	int status;            /* at HTTP_INVALID: 400, 414, 431, 501, 505, or 503 where memory ran out */
 	const char *reason;    /* at HTTP_INVALID: one sentence without what the client sent; static storage */
+
+	/* The fields that the limits name, in that order; of several with one name the first. */
+	struct http_span wanted[HTTP_WANTED_MAX];
 };
 
 /*

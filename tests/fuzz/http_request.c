@@ -12,9 +12,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const char *const wanted[] = {"host", "accept", "x", NULL};
 	static const struct http_limits limits[] = {
 	    {.request_line = 4094, .field_size = 8190, .fields = 100, .header_size = 65536},
-	    {.request_line = 32, .field_size = 40, .fields = 4, .header_size = 128},
+	    {.request_line = 32, .field_size = 40, .fields = 4, .header_size = 128, .wanted = wanted},
 	};
 	static const size_t all = SIZE_MAX, one = 1;
 	static struct outcome whole, cut;

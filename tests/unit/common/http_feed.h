@@ -73,6 +73,9 @@ outcome_add_request(struct outcome *outcome, const char *event, const struct htt
 	outcome_add_span(outcome, " referer=", request->referer);
 	outcome_add_span(outcome, " user_agent=", request->user_agent);
 	outcome_add_span(outcome, " content_type=", request->content_type);
+	for (size_t i = 0; i < HTTP_WANTED_MAX; i++)
+		if (request->wanted[i].at != NULL)
+			outcome_add_span(outcome, " wanted=", request->wanted[i]);
 }
 
 /* feed_piece hands one piece over, which lies against the forbidden page.  Returns false once the request is invalid. */

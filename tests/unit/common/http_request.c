@@ -290,6 +290,75 @@ test_spans_stay_valid_while_the_data_are_reused(void **state)
 	assert_span(request->content_type, "text/x");
 }
 
+static const char *const wanted_names[] = {"x-forwarded-for", "host", "user-agent", "accept", "a", "b", "c", "d", NULL};
+static const struct http_limits wanting = {
+    .request_line = 4094,
+    .field_size = 8190,
+    .fields = 100,
+    .header_size = 65536,
+    .wanted = wanted_names,
+};
+
+#define WANTED \
+	"GET / HTTP/1.1\r\nX-Forwarded-For:  1.2.3.4 \r\nhOST: a\r\nD:\r\nx-forwarded-for: 5.6.7.8\r\n" \
+	"User-Agent: me\r\nX-Forwarded-Fo: 7\r\nAccepts: 8\r\nd: 9\r\n\r\n"
+
+static void
+assert_wanted(const struct http_request *request)
+{
+	assert_span(request->wanted[0], "1.2.3.4");
+	assert_span(request->wanted[1], "a");
+	assert_span(request->wanted[2], "me");
+	for (size_t i = 3; i < 7; i++)
+		assert_null(request->wanted[i].at);
+	assert_span(request->wanted[7], "");
+	assert_span(request->user_agent, "me");
+}
+
+static void
+test_the_first_of_each_wanted_field_is_told_and_kept(void **state)
+{
+	struct http_request *request = *state;
+	char data[sizeof(WANTED)] = WANTED;
+
+	http_request_deinit(request);
+	assert_int_equal(http_request_init(request, &wanting), 0);
+	assert_event(request, data, HTTP_HEAD);
+	assert_wanted(request);
+	assert_int_equal(http_request_keep(request), 0);
+	memset(data, 'X', sizeof(data));
+	assert_wanted(request);
+	assert_event(request, "", HTTP_COMPLETE);
+
+	/* The next request has none of them. */
+	http_request_reset(request);
+	assert_event(request, "GET / HTTP/1.0\r\n\r\n", HTTP_HEAD);
+	for (size_t i = 0; i < HTTP_WANTED_MAX; i++)
+		assert_null(request->wanted[i].at);
+
+	/* Nor is there anything left of them where there was no memory to keep them. */
+	http_request_reset(request);
+	assert_event(request, WANTED, HTTP_HEAD);
+	memory_is_out = true;
+	assert_int_equal(http_request_keep(request), -ENOMEM);
+	for (size_t i = 0; i < HTTP_WANTED_MAX; i++)
+		assert_null(request->wanted[i].at);
+}
+
+static void
+test_wanted_fields_are_the_same_however_the_request_is_cut(void **state)
+{
+	static const char text[] =
+	    WANTED "POST / HTTP/1.1\r\nHost: a\r\nB: 1\r\nB: 2\r\nContent-Length: 1\r\n\r\nx" GET;
+	const struct outcome *outcome = assert_cuts(&wanting, text, sizeof(text) - 1);
+
+	(void)state;
+	assert_int_equal(outcome->requests, 3);
+	assert_non_null(strstr(outcome->text, " wanted=[1.2.3.4] wanted=[a] wanted=[me] wanted=[]\n"));
+	assert_non_null(strstr(outcome->text, " content_type=none wanted=[a] wanted=[1]\n"));
+	assert_non_null(strstr(outcome->text, " content_type=none wanted=[a]\n"));
+}
+
 static void
 test_started_tells_an_idle_connection_from_a_slow_one(void **state)
 {
@@ -472,6 +541,8 @@ main(void)
 	    test(what_follows_a_request_that_closes_can_still_be_read),
 	    test(nothing_is_read_behind_an_invalid_request),
 	    test(spans_stay_valid_while_the_data_are_reused),
+	    test(the_first_of_each_wanted_field_is_told_and_kept),
+	    test(wanted_fields_are_the_same_however_the_request_is_cut),
 	    test(started_tells_an_idle_connection_from_a_slow_one),
 	    test(a_request_that_arrives_whole_allocates_nothing),
 	    test(without_memory_a_connection_does_not_begin),

@@ -56,6 +56,11 @@ static const struct option_row rows[] = {
     {OPTION_SECONDS, 0, "drain-timeout", "S",
 	"for a client to take more of its answer, or to close after an error (10)", FIELD(drain_timeout_ns), 0.001,
 	86400, NULL, NULL},
+    {OPTION_INT, 0, "min-rate", "BYTES",
+	"a second, on average, of a body or an answer: who is slower uses up --body-timeout or --drain-timeout (240; "
+	"0: "
+	"any)",
+	FIELD(min_rate), 0, 1e9, NULL, NULL},
     {OPTION_SECONDS, 0, "shutdown-timeout", "S", "for requests in flight after INT or TERM (60)",
 	FIELD(shutdown_timeout_ns), 0, 86400, NULL, NULL},
     {.type = OPTION_HEADING, .help = "What it logs"},
@@ -117,6 +122,7 @@ config_parse(struct config *config, int argc, char **argv)
 	    .header_timeout_ns = 10 * NS_PER_SEC,
 	    .body_timeout_ns = 30 * NS_PER_SEC,
 	    .drain_timeout_ns = 10 * NS_PER_SEC,
+	    .min_rate = 240, /* as Kestrel has it, in both directions */
 	    .shutdown_timeout_ns = 60 * NS_PER_SEC,
 	    .slow_callback_ns = NS_PER_SEC / 10,
 	};

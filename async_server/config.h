@@ -23,6 +23,7 @@ struct config {
 	uint64_t header_timeout_ns; /* until the first byte; and from it to the end of the header */
 	uint64_t body_timeout_ns;   /* between two pieces of a body */
 	uint64_t drain_timeout_ns;  /* for a peer that does not take an answer, or does not close after it */
+	int64_t min_rate;           /* bytes a second, of a body or an answer, after those; 0: any */
 	uint64_t shutdown_timeout_ns;
 	uint64_t slow_callback_ns;
 };

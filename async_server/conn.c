@@ -35,6 +35,32 @@ conn_set_deadline(struct conn *conn, uint64_t timeout_ns)
 }
 
 void
+conn_begin_limit(struct conn *conn, enum conn_limit limit, uint64_t timeout_ns)
+{
+	conn->limit = (uint8_t)limit;
+	conn_set_deadline(conn, timeout_ns);
+}
+
+void
+conn_prolong(struct conn *conn, uint64_t timeout_ns, size_t bytes)
+{
+	struct server *server = conn->server;
+	uint64_t min_rate = (uint64_t)server->config->min_rate;
+	uint64_t now_ns = server_now_ns(server);
+	uint64_t due_ns = now_ns + timeout_ns;
+
+	if (min_rate > 0) {
+		/* One that is over already is so because the loop was late, which the peer does not pay for. */
+		uint64_t begin_ns = conn->deadline.due_ns > now_ns ? conn->deadline.due_ns : now_ns;
+		uint64_t earned_ns = begin_ns + bytes * NS_PER_SEC / min_rate;
+
+		if (earned_ns < due_ns)
+			due_ns = earned_ns;
+	}
+	deadline_set(&server->deadlines, &conn->deadline, due_ns);
+}
+
+void
 conn_drop_bytes(struct conn_bytes *bytes)
 {
 	free(bytes->bytes);
@@ -95,7 +121,8 @@ conn_open(struct server *server, int fd)
 	server->connections++;
 	metrics_add(&server->metrics->connections_accepted, 1);
 	conn_watch(conn, UV_READABLE);
-	conn_set_deadline(conn, server->stopping ? CONN_STOP_GRACE_NS : server->config->header_timeout_ns);
+	conn_begin_limit(
+	    conn, CONN_LIMIT_IDLE, server->stopping ? CONN_STOP_GRACE_NS : server->config->header_timeout_ns);
 	return conn;
 }
 
@@ -169,5 +196,5 @@ conn_flush(struct conn *conn)
 		conn_close(conn);
 		return;
 	}
-	conn_set_deadline(conn, server->config->drain_timeout_ns);
+	conn_begin_limit(conn, CONN_LIMIT_DRAIN, server->config->drain_timeout_ns);
 }

@@ -24,6 +24,15 @@ enum conn_state {
 	CONN_CLOSED,    /* waits for libuv, or for its pool thread, to let go of the memory */
 };
 
+/* Which time limit is running. Each begins once: what comes in small pieces does not begin it again. */
+enum conn_limit {
+	CONN_LIMIT_NONE, /* none, or one of another request's */
+	CONN_LIMIT_IDLE,
+	CONN_LIMIT_HEADER,
+	CONN_LIMIT_BODY,  /* grows with what comes: conn_prolong */
+	CONN_LIMIT_DRAIN, /* grows with what leaves */
+};
+
 /* Bytes that could not be dealt with at once; NULL when there are none, which is nearly always. */
 struct conn_bytes {
 	char *bytes;
@@ -43,14 +52,14 @@ struct conn {
 	struct conn_bytes output;  /* answers that the kernel did not take yet; nothing is read until they have left */
 	char *peer;                /* its address, for the access log; NULL without one */
 	int fd;
-	uint8_t state;    /* enum conn_state */
-	uint8_t events;   /* what `poll` watches */
-	uint8_t holds;    /* who still uses this memory: libuv, a pool thread */
-	bool served;      /* has had a request answered */
-	bool more;        /* bytes have come behind the present request */
-	bool new_request; /* entered CONN_HEADER, and the time limit is not set yet */
-	bool linger;      /* the peer may still be sending when the last answer has left */
-	bool in_pool;     /* its sleep is on a thread of the pool */
+	uint8_t state;  /* enum conn_state */
+	uint8_t limit;  /* enum conn_limit: what `deadline` is, but in a sleep or while lingering */
+	uint8_t events; /* what `poll` watches */
+	uint8_t holds;  /* who still uses this memory: libuv, a pool thread */
+	bool served;    /* has had a request answered */
+	bool more;      /* bytes have come behind the present request */
+	bool linger;    /* the peer may still be sending when the last answer has left */
+	bool in_pool;   /* its sleep is on a thread of the pool */
 };
 
 /* How long a graceful stop waits for the first byte of a connection that has just been made. */
@@ -64,6 +73,18 @@ void conn_watch(struct conn *conn, int events);
 
 /* conn_set_deadline has conn_on_deadline called TIMEOUT_NS after the loop's present round, if nothing sets it again. */
 void conn_set_deadline(struct conn *conn, uint64_t timeout_ns);
+
+/* conn_begin_limit does so for a LIMIT that begins now. */
+void conn_begin_limit(struct conn *conn, enum conn_limit limit, uint64_t timeout_ns);
+
+/*
+ * conn_prolong moves the deadline on for BYTES that the peer sent or took: to
+ * TIMEOUT_NS from now, as before, if it is not slower than --min-rate.
+ * A peer that is slower gains only the time that BYTES take at that rate, so
+ * that nobody holds a connection for ever by a byte now and then
+ * (Apache's mod_reqtimeout and Kestrel's MinDataRate do the same).
+ */
+void conn_prolong(struct conn *conn, uint64_t timeout_ns, size_t bytes);
 
 /* conn_flush writes the server's output buffer to CONN, and keeps for later what the kernel does not take. */
 void conn_flush(struct conn *conn);

@@ -13,6 +13,14 @@ is_reading(const struct conn *conn)
 	return conn->state <= CONN_BODY && conn->output.bytes == NULL;
 }
 
+/* is_idle: empty lines before a request, as some old clients send after a body, begin nothing. */
+static bool
+is_idle(const struct conn *conn)
+{
+	return conn->state == CONN_IDLE ||
+	       (conn->state == CONN_HEADER && !http_request_started(&conn->exchange->request));
+}
+
 /* take feeds DATA to the request, and each request after it, while nothing has to be waited for. Returns how much it took. */
 static size_t
 take(struct conn *conn, const char *data, size_t len)
@@ -40,13 +48,14 @@ take(struct conn *conn, const char *data, size_t len)
 				break;
 			}
 			conn->state = CONN_HEADER;
-			conn->new_request = true;
 		}
 		event = http_request_read(&conn->exchange->request, data + done, len - done, &taken);
 		done += taken;
 		conn->more = done < len;
 		if (event == HTTP_MORE)
 			break;
+		if (event == HTTP_HEAD)
+			conn->limit = CONN_LIMIT_NONE;
 		handler_event(conn, event);
 	}
 	return done;
@@ -115,16 +124,19 @@ settle_idle(struct conn *conn)
 {
 	const struct config *config = conn->server->config;
 
-	conn_give_exchange(conn);
+	if (conn->state == CONN_IDLE)
+		conn_give_exchange(conn);
 	conn_watch(conn, UV_READABLE);
-	conn_set_deadline(conn, conn->served ? config->keep_alive_ns : config->header_timeout_ns);
+	if (conn->limit != CONN_LIMIT_IDLE)
+		conn_begin_limit(
+		    conn, CONN_LIMIT_IDLE, conn->served ? config->keep_alive_ns : config->header_timeout_ns);
 	if (conn->server->stopping && conn->served)
 		conn_stop(conn);
 }
 
-/* settle decides what a connection that went as far as it could waits for now. */
+/* settle decides what a connection that went as far as it could, with CAME bytes, waits for now. */
 static void
-settle(struct conn *conn)
+settle(struct conn *conn, size_t came)
 {
 	const struct config *config = conn->server->config;
 
@@ -137,19 +149,20 @@ settle(struct conn *conn)
 		settle_idle(conn);
 		break;
 	case CONN_HEADER:
-		if (!http_request_started(&conn->exchange->request)) {
-			conn->state = CONN_IDLE; /* only empty lines, as some old clients send after a body */
+		if (is_idle(conn)) {
 			settle_idle(conn);
 			break;
 		}
 		/* From the first byte on, however many pieces follow. */
-		if (conn->new_request)
-			conn_set_deadline(conn, config->header_timeout_ns);
-		conn->new_request = false;
+		if (conn->limit != CONN_LIMIT_HEADER)
+			conn_begin_limit(conn, CONN_LIMIT_HEADER, config->header_timeout_ns);
 		conn_watch(conn, UV_READABLE);
 		break;
 	case CONN_BODY:
-		conn_set_deadline(conn, config->body_timeout_ns);
+		if (conn->limit != CONN_LIMIT_BODY)
+			conn_begin_limit(conn, CONN_LIMIT_BODY, config->body_timeout_ns);
+		else
+			conn_prolong(conn, config->body_timeout_ns, came);
 		conn_watch(conn, UV_READABLE);
 		break;
 	case CONN_ANSWERED:
@@ -167,6 +180,8 @@ settle(struct conn *conn)
 static void
 run(struct conn *conn, const char *data, size_t len)
 {
+	size_t came = len;
+
 	for (;;) {
 		size_t taken = take(conn, data, len);
 
@@ -180,7 +195,7 @@ run(struct conn *conn, const char *data, size_t len)
 	}
 	keep_request(conn);
 	keep_input(conn, data, len);
-	settle(conn);
+	settle(conn, came);
 }
 
 /* resume goes on with what had been read before. */
@@ -239,7 +254,7 @@ on_writable(struct conn *conn)
 		return;
 	output->at += (uint32_t)sent;
 	if (output->at < output->len) {
-		conn_set_deadline(conn, conn->server->config->drain_timeout_ns);
+		conn_prolong(conn, conn->server->config->drain_timeout_ns, (size_t)sent);
 		return;
 	}
 	conn_drop_bytes(output);
@@ -266,10 +281,10 @@ static void
 give_up(struct conn *conn)
 {
 	metrics_add(&conn->server->metrics->timeouts, 1);
-	if (conn->output.bytes == NULL && (conn->state == CONN_HEADER || conn->state == CONN_BODY)) {
+	if (conn->output.bytes == NULL && !is_idle(conn) && (conn->state == CONN_HEADER || conn->state == CONN_BODY)) {
 		handler_refuse(conn, 408, NULL);
 		conn_flush(conn);
-		settle(conn);
+		settle(conn, 0);
 		return;
 	}
 	conn_close(conn);
@@ -298,11 +313,11 @@ conn_stop(struct conn *conn)
 {
 	if (conn->state == CONN_LINGERING)
 		set_linger_deadline(conn);
-	if (conn->state != CONN_IDLE || conn->output.bytes != NULL)
+	if (!is_idle(conn) || conn->output.bytes != NULL)
 		return;
 	/* Bytes that have arrived are a request that must not be lost. */
 	conn_read(conn);
-	if (conn->state != CONN_IDLE)
+	if (!is_idle(conn))
 		return;
 	if (conn->served)
 		conn_close(conn);

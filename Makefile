@@ -101,6 +101,8 @@ unit_folder = $(patsubst %/,%,$(dir $(1)))
 unit_program = $(if $(filter experiments,$(1)),lab,$(1))
 # FOLDER/FILE_LINK: what a test links with besides. This one lets memory run out, and llhttp see other bytes.
 common/http_request_LINK := -Wl,--wrap=malloc,--wrap=calloc,--wrap=llhttp_execute
+# In this one, writers die while they hold the lock.
+common/settings_LINK := -Wl,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_unlock
 
 define UNIT_TEST
 $(OUT)/tests/$(1): $(OUT)/tests/unit/$(1).o \

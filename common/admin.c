@@ -88,15 +88,38 @@ answer_error(struct admin_conn *conn, int status, const char *reason)
 	answer_text(conn, status, NULL, plan.text);
 }
 
+static double
+share_percent(struct settings_values values)
+{
+	return values.blocking_share * 100.0 / SETTINGS_SHARE_WHOLE;
+}
+
+/* log_settings says what PUT has made of them. */
+static void
+log_settings(const struct settings *settings)
+{
+	struct settings_values values = settings_get(settings);
+	char share[64] = "";
+
+	if (settings_has_share(settings_limits(settings)))
+		snprintf(share, sizeof(share), " blocking-share=%.9g", share_percent(values));
+	log_info("Settings are now sleep=%.9g cpu=%.9g mode=%s%s (PUT /settings)",
+	    (double)values.sleep_ns / (double)NS_PER_SEC, (double)values.cpu_ns / (double)NS_PER_MS,
+	    settings_mode_name(values.mode), share);
+}
+
 static void
 answer_settings(struct admin_conn *conn, const struct admin *admin)
 {
 	struct settings_values values = settings_get(admin->settings);
-	char body[128];
+	char share[64] = "", body[256];
 	int len;
 
-	len = snprintf(body, sizeof(body), "{\"sleep\": %.9g, \"mode\": \"%s\"}\n",
-	    (double)values.sleep_ns / (double)NS_PER_SEC, settings_mode_name(values.mode));
+	if (settings_has_share(settings_limits(admin->settings)))
+		snprintf(share, sizeof(share), ", \"blocking_share\": %.9g", share_percent(values));
+	len = snprintf(body, sizeof(body), "{\"sleep\": %.9g, \"cpu\": %.9g, \"mode\": \"%s\"%s}\n",
+	    (double)values.sleep_ns / (double)NS_PER_SEC, (double)values.cpu_ns / (double)NS_PER_MS,
+	    settings_mode_name(values.mode), share);
 	answer(conn, 200, "application/json", NULL, body, (size_t)len);
 }
 
@@ -104,7 +127,6 @@ static void
 serve_settings(struct admin_conn *conn, const struct admin *admin)
 {
 	char why[WORKLOAD_TEXT_MAX - 32];
-	struct settings_values values;
 
 	if (conn->request.get || conn->request.head) {
 		answer_settings(conn, admin);
@@ -118,9 +140,7 @@ serve_settings(struct admin_conn *conn, const struct admin *admin)
 		answer_error(conn, 400, why);
 		return;
 	}
-	values = settings_get(admin->settings);
-	log_info("Settings are now sleep=%.9g mode=%s (PUT /settings)", (double)values.sleep_ns / (double)NS_PER_SEC,
-	    settings_mode_name(values.mode));
+	log_settings(admin->settings);
 	answer_settings(conn, admin);
 }
 
@@ -134,8 +154,14 @@ serve_metrics(struct admin_conn *conn, const struct admin *admin)
 	used = metrics_write(admin->metrics, admin->metrics_count, text, sizeof(text));
 	used = metrics_write_one(text, used, sizeof(text), "loopfork_setting_sleep_seconds", "gauge",
 	    "How long a handler waits.", (double)values.sleep_ns / (double)NS_PER_SEC);
+	used = metrics_write_one(text, used, sizeof(text), "loopfork_setting_cpu_seconds", "gauge",
+	    "How much CPU time a handler computes for.", (double)values.cpu_ns / (double)NS_PER_SEC);
 	used = metrics_write_one(text, used, sizeof(text), "loopfork_setting_blocking", "gauge",
 	    "1 while handlers wait with a blocking sleep.", values.mode == WAIT_BLOCKING);
+	if (settings_has_share(settings_limits(admin->settings)))
+		used = metrics_write_one(text, used, sizeof(text), "loopfork_setting_blocking_share", "gauge",
+		    "Of the requests whose mode is async, the part that blocks.",
+		    (double)values.blocking_share / SETTINGS_SHARE_WHOLE);
 	if (admin->write_metrics != NULL)
 		used = admin->write_metrics(admin->context, text, used, sizeof(text));
 	answer(conn, 200, "text/plain; version=0.0.4; charset=utf-8", NULL, text, used);

@@ -29,8 +29,9 @@ struct admin {
 /*
  * admin_serve answers on admin->listen_fd until stop_fd becomes readable:
  *
- *   GET /settings   200 {"sleep": 0.1, "mode": "async"}
- *   PUT /settings   a form, as `curl -X PUT -d 'sleep=0.2&mode=blocking'` sends it: 200 with the new settings, or 400 and why
+ *   GET /settings   200 {"sleep": 0.1, "cpu": 0, "mode": "async", "blocking_share": 0}: seconds, milliseconds,
+ *                   percent; the share only where settings_has_share
+ *   PUT /settings   a form, as `curl -X PUT -d 'sleep=0.2&mode=blocking'` sends it (settings_parse): 200 with the new settings, or 400 and why
  *   GET /metrics    200 Prometheus text
  *   GET /healthz    200 "ok", or 503 and why
  *

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/decimal.h"
 #include "common/version.h"
 
 #define OPTIONS_MAX 96 /* rows of the largest table */
@@ -52,17 +53,30 @@ set_int(const struct option_row *row, void *field, const char *value, char *erro
 	return 0;
 }
 
+/* parse_scaled reads VALUE times SCALE into *NUMBER; WHAT it is stands in the message. */
 static int
-set_seconds(const struct option_row *row, void *field, const char *value, char *error, size_t error_size)
+parse_scaled(const struct option_row *row, const char *value, double scale, const char *what, uint64_t *number,
+    char *error, size_t error_size)
 {
-	uint64_t ns;
+	uint64_t parsed;
 
-	if (clock_parse_seconds(value, (uint64_t)(row->max * (double)NS_PER_SEC), &ns) != 0 ||
-	    (double)ns < row->min * (double)NS_PER_SEC) {
-		snprintf(error, error_size, "must be a number of seconds from %g to %g", row->min, row->max);
+	if (decimal_parse(value, scale, (uint64_t)(row->max * scale), &parsed) != 0 ||
+	    (double)parsed < row->min * scale) {
+		snprintf(error, error_size, "must be %s from %.9g to %.9g", what, row->min, row->max);
 		return -EINVAL;
 	}
-	*(uint64_t *)field = ns;
+	*number = parsed;
+	return 0;
+}
+
+static int
+set_percent(const struct option_row *row, void *field, const char *value, char *error, size_t error_size)
+{
+	uint64_t millionths;
+
+	if (parse_scaled(row, value, 1e4, "a percentage", &millionths, error, error_size) != 0)
+		return -EINVAL;
+	*(uint32_t *)field = (uint32_t)millionths;
 	return 0;
 }
 
@@ -98,7 +112,12 @@ set_value(const struct option_row *row, void *config, const char *value, char *e
 	case OPTION_INT:
 		return set_int(row, field, value, error, error_size);
 	case OPTION_SECONDS:
-		return set_seconds(row, field, value, error, error_size);
+		return parse_scaled(row, value, (double)NS_PER_SEC, "a number of seconds", field, error, error_size);
+	case OPTION_MS:
+		return parse_scaled(
+		    row, value, (double)NS_PER_MS, "a number of milliseconds", field, error, error_size);
+	case OPTION_PERCENT:
+		return set_percent(row, field, value, error, error_size);
 	case OPTION_STRING:
 		*(const char **)field = value;
 		return 0;

@@ -15,6 +15,8 @@ enum option_type {
 	OPTION_FLAG,    /* bool: no value, sets true */
 	OPTION_INT,     /* int64_t: a whole number from min to max */
 	OPTION_SECONDS, /* uint64_t nanoseconds: seconds from min to max, fractions allowed */
+	OPTION_MS,      /* uint64_t nanoseconds: milliseconds from min to max, fractions allowed */
+	OPTION_PERCENT, /* uint32_t parts per million: percent from min to max, to four decimals */
 	OPTION_STRING,  /* const char *: points into argv */
 	OPTION_CHOICE,  /* int: the index of the value in `choices` ("async|blocking|threadpool") */
 	OPTION_PARSE,   /* whatever `parse` makes of it */
@@ -31,13 +33,13 @@ typedef int option_parse_fn(void *config, const char *value, char *error, size_t
 
 struct option_row {
 	enum option_type type;
-	char short_name;        /* 0: none */
-	const char *name;       /* long name without --; NULL: none */
-	const char *argument;   /* how --help calls the value; NULL for none */
-	const char *help;       /* one sentence; the default belongs in it */
-	size_t offset;          /* of the field in the configuration */
-	double min, max;        /* OPTION_INT, and OPTION_SECONDS in seconds: the range, both ends allowed */
-	const char *choices;    /* OPTION_CHOICE: names, separated by | */
+	char short_name;      /* 0: none */
+	const char *name;     /* long name without --; NULL: none */
+	const char *argument; /* how --help calls the value; NULL for none */
+	const char *help;     /* one sentence; the default belongs in it */
+	size_t offset;        /* of the field in the configuration */
+	double min, max;     /* OPTION_INT to OPTION_PERCENT, in the unit that is typed: the range, both ends allowed */
+	const char *choices; /* OPTION_CHOICE: names, separated by | */
 	option_parse_fn *parse; /* OPTION_PARSE */
 };
 

@@ -13,7 +13,7 @@ plan_text(struct workload_plan *plan, const char *handler, int status, const cha
 {
 	plan->kind = WORKLOAD_ANSWER;
 	plan->handler = handler;
-	plan->wait.sleep_ns = 0;
+	plan->wait = (struct settings_values){0};
 	plan->status = status;
 	plan->content_type = TEXT;
 	plan->fields = NULL;
@@ -112,7 +112,6 @@ workload_plan(struct workload_plan *plan, const struct http_request *request, co
 	struct http_span path = split_query(request->target, &query);
 
 	plan->close = false;
-	plan->wait = (struct settings_values){0};
 	if (path.len == strlen("/echo") && memcmp(path.at, "/echo", path.len) == 0)
 		plan_echo(plan, request);
 	else if (path.len >= 1 && path.at[0] == '/' && memchr(path.at + 1, '/', path.len - 1) == NULL)

@@ -20,7 +20,7 @@ enum workload_kind {
 struct workload_plan {
 	enum workload_kind kind;
 	const char *handler;         /* for logs: "hello", "echo", "not_found", ...; static storage */
-	struct settings_values wait; /* sleep_ns 0: do not wait */
+	struct settings_values wait; /* cpu_ns and sleep_ns 0: answer at once */
 	int status;
 	bool close;               /* the connection cannot go on after this answer */
 	const char *content_type; /* static storage, or for echo `text`: the request's own */
@@ -35,10 +35,10 @@ struct workload_plan {
 
 /*
  * workload_plan decides what REQUEST (at HTTP_HEAD) gets, with the present
- * SETTINGS and the overrides in its query (`/?sleep=0.2&mode=blocking`).
+ * SETTINGS and the overrides in its query (`/?cpu=20&mode=blocking`); see settings_parse.
  *
- *   GET, HEAD /, /{name}   200 "Hello, Anonymous" after the sleep
- *   any /echo              200, the request's body, no sleep
+ *   GET, HEAD /, /{name}   200 "Hello, Anonymous" after the work and the sleep
+ *   any /echo              200, the request's body, no work, no sleep
  *   other methods          405 with Allow, as aiohttp words it
  *   other paths            404
  *   bad override           400 that says what is allowed

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/cpu_work.h"
 #include "common/listener.h"
 #include "common/log.h"
 #include "common/version.h"
@@ -327,8 +328,16 @@ static int
 open_memory(struct arbiter *arbiter)
 {
 	const struct config *config = arbiter->config;
-	struct settings_values values = {.sleep_ns = config->sleep_ns, .mode = WAIT_BLOCKING};
-	struct settings_limits limits = {.max_sleep_ns = config->max_sleep_ns, .modes = 1U << WAIT_BLOCKING};
+	struct settings_values values = {
+	    .sleep_ns = config->sleep_ns,
+	    .cpu_ns = config->cpu_ns,
+	    .mode = WAIT_BLOCKING,
+	};
+	struct settings_limits limits = {
+	    .max_sleep_ns = config->max_sleep_ns,
+	    .max_cpu_ns = config->max_cpu_ns,
+	    .modes = 1U << WAIT_BLOCKING,
+	};
 	int error = scoreboard_open(&arbiter->board);
 
 	if (error == 0) {
@@ -381,6 +390,8 @@ arbiter_open(struct arbiter *arbiter, const struct config *config)
 	arbiter->listen_fd = -1;
 	arbiter->admin.listen_fd = -1;
 	arbiter->admin.hold_fd = -1;
+	/* Before any worker, which all compute by it. */
+	(void)cpu_work_calibrate();
 	status = open_memory(arbiter);
 	/* Opening a log may wait (a FIFO without a reader), and a signal ends that. */
 	if (status == 0)

@@ -73,7 +73,7 @@ static const struct option_row rows[] = {
     {.type = OPTION_SECONDS,
 	.name = "sleep",
 	.argument = "SECONDS",
-	.help = "how long it sleeps before it answers (0.1)",
+	.help = "how long it sleeps before it answers (0.1, or 0 with --cpu)",
 	FIELD(sleep_ns),
 	.max = SETTINGS_SLEEP_MAX_S},
     {.type = OPTION_SECONDS,
@@ -82,6 +82,18 @@ static const struct option_row rows[] = {
 	.help = "longest sleep that a request or PUT /settings may ask for (60)",
 	FIELD(max_sleep_ns),
 	.max = SETTINGS_SLEEP_MAX_S},
+    {.type = OPTION_MS,
+	.name = "cpu",
+	.argument = "MS",
+	.help = "milliseconds of CPU time that it computes for, before it sleeps (0)",
+	FIELD(cpu_ns),
+	.max = SETTINGS_CPU_MAX_S * 1000},
+    {.type = OPTION_MS,
+	.name = "max-cpu",
+	.argument = "MS",
+	.help = "most that a request or PUT /settings may ask for (10000)",
+	FIELD(max_cpu_ns),
+	.max = SETTINGS_CPU_MAX_S * 1000},
 
     {.type = OPTION_HEADING, .help = "How long it waits for a client"},
     {.type = OPTION_SECONDS,
@@ -165,7 +177,8 @@ static const struct option_row rows[] = {
 static const struct options_program program = {
     .name = "prefork_server",
     .synopsis = "[options]",
-    .summary = "Serves the lab's sleeping handler from worker processes that each take one request at a time, the way "
+    .summary = "Serves the lab's handler, which sleeps or computes, from worker processes that each take one request "
+	       "at a time, the way "
 	       "gunicorn runs a Django view. Options have gunicorn's names, meanings and defaults.",
     .rows = rows,
     .footer = "Signals: TERM stops when requests are done, INT and QUIT at once; HUP replaces\n"
@@ -208,8 +221,10 @@ config_parse(struct config *config, int argc, char **argv)
 	    .workers = 1,
 	    .timeout_ns = 30 * NS_PER_SEC,
 	    .graceful_timeout_ns = 30 * NS_PER_SEC,
-	    .sleep_ns = 100 * NS_PER_MS,
+	    .sleep_ns = SETTINGS_UNNAMED,
 	    .max_sleep_ns = 60 * NS_PER_SEC,
+	    .cpu_ns = SETTINGS_UNNAMED,
+	    .max_cpu_ns = 10 * NS_PER_SEC,
 	    .header_timeout_ns = 10 * NS_PER_SEC,
 	    .body_timeout_ns = 10 * NS_PER_SEC,
 	    .drain_timeout_ns = 10 * NS_PER_SEC,
@@ -224,8 +239,12 @@ config_parse(struct config *config, int argc, char **argv)
 	operand = options_parse(&program, config, argc, argv);
 	if (operand < argc)
 		options_fail(&program, "unexpected argument %s; see %s --help", argv[operand], program.name);
+	settings_name_rest(&config->sleep_ns, &config->cpu_ns, 100 * NS_PER_MS);
 	if (config->sleep_ns > config->max_sleep_ns)
 		options_fail(&program, "--sleep %g is above --max-sleep %g; raise the latter",
 		    (double)config->sleep_ns / (double)NS_PER_SEC, (double)config->max_sleep_ns / (double)NS_PER_SEC);
+	if (config->cpu_ns > config->max_cpu_ns)
+		options_fail(&program, "--cpu %.9g is above --max-cpu %.9g; raise the latter",
+		    (double)config->cpu_ns / (double)NS_PER_MS, (double)config->max_cpu_ns / (double)NS_PER_MS);
 	set_limits(config);
 }

@@ -26,6 +26,8 @@ struct config {
 
 	uint64_t sleep_ns;
 	uint64_t max_sleep_ns;
+	uint64_t cpu_ns;
+	uint64_t max_cpu_ns;
 	uint64_t header_timeout_ns;
 	uint64_t body_timeout_ns;
 	uint64_t drain_timeout_ns;

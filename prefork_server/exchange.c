@@ -6,6 +6,7 @@
 
 #include "common/access_log.h"
 #include "common/clock.h"
+#include "common/cpu_work.h"
 #include "common/listener.h"
 #include "common/log.h"
 #include "common/metrics.h"
@@ -152,6 +153,17 @@ skip_buffered(struct exchange *exchange)
 	exchange->complete = event == HTTP_COMPLETE;
 }
 
+/* compute keeps this worker busy, and lets signals act as in a sleep: nothing in there minds a handler. */
+static void
+compute(struct exchange *exchange, uint64_t cpu_ns)
+{
+	access_log_flush(exchange->worker->access_log);
+	signals_wait_begin();
+	(void)cpu_work_run(cpu_work_units(cpu_ns), NULL);
+	signals_wait_end();
+	exchange->slept = true;
+}
+
 static void
 sleep_until(struct exchange *exchange, uint64_t due_ns)
 {
@@ -166,7 +178,19 @@ sleep_until(struct exchange *exchange, uint64_t due_ns)
 	exchange->slept = true;
 }
 
-/* answer waits as the plan says and sends what it says. Returns whether the answer left. */
+/* work does what a handler does: it computes, and then sleeps. */
+static void
+work(struct exchange *exchange)
+{
+	const struct settings_values *wait = &exchange->plan.wait;
+
+	if (wait->cpu_ns > 0)
+		compute(exchange, wait->cpu_ns);
+	if (wait->sleep_ns > 0)
+		sleep_until(exchange, clock_now_ns() + wait->sleep_ns);
+}
+
+/* answer works as the plan says and sends what it says. Returns whether the answer left. */
 static bool
 answer(struct exchange *exchange)
 {
@@ -174,8 +198,8 @@ answer(struct exchange *exchange)
 		skip_buffered(exchange);
 	else if (!drop_body(exchange))
 		return false;
-	if (exchange->plan.wait.sleep_ns > 0 && exchange->plan.status == 200)
-		sleep_until(exchange, clock_now_ns() + exchange->plan.wait.sleep_ns);
+	if (exchange->plan.status == 200)
+		work(exchange);
 	return answer_send(exchange) == 0;
 }
 

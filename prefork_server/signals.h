@@ -9,7 +9,7 @@
 /*
  * INT, QUIT and ABRT end a worker at once, and USR1 makes it open its logs
  * again: not in the middle of a function that is not async-signal-safe, but
- * while the worker waits in a system call, or at the next moment when it is about to.
+ * while the worker waits in a system call or computes, or at the next moment when it is about to.
  * TERM leaves a note that the worker reads between requests.  None of this
  * costs the path of a request a system call: a wait is bracketed by a flag that the
  * handlers read, not by sigprocmask.
@@ -38,8 +38,8 @@ MUST_CHECK int signals_break_on_term(int listen_fd);
 void signals_check(void);
 
 /*
- * Between these two the thread only waits in a system call, and the handlers
- * may act.  No signal can slip in between the check and the wait: one that came before is
+ * Between these two the thread only waits in a system call, or computes
+ * without calling anything, and the handlers may act.  No signal can slip in between the check and the wait: one that came before is
  * seen by signals_wait_begin, which obeys it as signals_check does, and looks again;
  * one that comes later finds the flag set.
  */

@@ -30,17 +30,40 @@ def metric(server, name):
 
 def test_settings_are_shown_and_changed(server):
     mode = "async" if isinstance(server, AsyncServer) else "blocking"
-    assert json.loads(admin(server, "GET", "/settings")[2]) == {"sleep": 0, "mode": mode}
+    share = ', "blocking_share": 0' if isinstance(server, AsyncServer) else ""
+    assert admin(server, "GET", "/settings")[2].decode() == f'{{"sleep": 0, "cpu": 0, "mode": "{mode}"{share}}}\n'
     status, head, body = admin(server, "PUT", "/settings", b"sleep=0.2&mode=blocking")
     assert status == 200 and b"application/json" in head
-    assert json.loads(body) == {"sleep": 0.2, "mode": "blocking"}
+    assert body.decode() == f'{{"sleep": 0.2, "cpu": 0, "mode": "blocking"{share}}}\n'
     start = time.monotonic()
     assert server.get("/")[0] == 200
     assert time.monotonic() - start >= 0.2
-    server.wait_log(r"Settings are now sleep=0.2 mode=blocking")
+    server.wait_log(r"Settings are now sleep=0.2 cpu=0 mode=blocking")
 
 
-@pytest.mark.parametrize("form", [b"sleep=-1", b"sleep=x", b"mode=fast", b"colour=red", b"sleep=1&mode=", b"sleep=999999"])
+def test_what_is_named_is_what_a_handler_does(server):
+    def put(form):
+        status, _, body = admin(server, "PUT", "/settings", form)
+        assert status == 200, body
+        return json.loads(body)
+
+    if isinstance(server, PreforkServer):
+        assert put(b"cpu=2.5")["cpu"] == 2.5
+        assert metric(server, "loopfork_setting_cpu_seconds") == 0.0025
+        assert put(b"cpu=1&sleep=0.5") == {"sleep": 0.5, "cpu": 1, "mode": "blocking"}
+        assert put(b"sleep=0.2") == {"sleep": 0.2, "cpu": 0, "mode": "blocking"}
+        status, _, body = admin(server, "PUT", "/settings", b"blocking-share=1")
+        assert status == 400 and b"sleep cpu mode, " in body
+        return
+    assert put(b"blocking-share=0.25") == {"sleep": 0, "cpu": 0, "mode": "async", "blocking_share": 0.25}
+    assert metric(server, "loopfork_setting_blocking_share") == 0.0025
+    assert put(b"sleep=0.5")["blocking_share"] == 0.25
+    assert put(b"mode=async")["blocking_share"] == 0
+    server.wait_log(r"Settings are now sleep=0.5 cpu=0 mode=async blocking-share=0 ")
+
+
+@pytest.mark.parametrize("form", [b"sleep=-1", b"sleep=x", b"mode=fast", b"colour=red", b"sleep=1&mode=", b"sleep=999999",
+                                  b"cpu=-1", b"cpu=20ms", b"cpu=3600001", b"sleep=1&cpu=", b"blocking-share=101"])
 def test_wrong_settings_change_nothing_and_are_explained(server, form):
     before = admin(server, "GET", "/settings")[2]
     status, _, body = admin(server, "PUT", "/settings", form)

@@ -223,6 +223,10 @@ def run(*arguments, **more):
     (["--backlog", "0"], ["--backlog"]),
     (["--sleep", "-1"], ["--sleep", "-1"]),
     (["--sleep", "61"], ["--sleep", "--max-sleep"]),
+    (["--cpu", "5ms"], ["--cpu", "5ms", "milliseconds"]),
+    (["--cpu", "20000"], ["--cpu", "--max-cpu"]),
+    (["--cpu", "3600001", "--max-cpu", "3600000"], ["--cpu", "3600000"]),
+    (["--blocking-share", "1"], ["--blocking-share"]),
     (["--timeout", "soon"], ["--timeout", "soon"]),
     (["--limit-request-fields", "32769"], ["--limit-request-fields", "32768"]),
     (["--log-level", "loud"], ["--log-level", "debug|info|warning|error|critical"]),
@@ -391,6 +395,31 @@ def test_a_sleep_is_never_short_whatever_signals_come(start):
         time.sleep(0.01)
     assert status_of(peer) == 200
     assert time.monotonic() - begin >= 0.3
+
+
+def cpu_seconds(pid):
+    """The CPU time that a process has used so far."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_handler_computes_sleeps_or_does_both(start):
+    """What is named is what it does. (How fast a CPU is at this moment is nobody's promise: a third is enough.)"""
+    server = start("--cpu", 600)
+    (worker,) = workers(server, 1)
+    used = cpu_seconds(worker)
+    assert server.get()[0] == 200
+    assert cpu_seconds(worker) - used >= 0.2
+    used, begin = cpu_seconds(worker), time.monotonic()
+    assert server.get("/?sleep=0.7")[0] == 200
+    assert time.monotonic() - begin >= 0.7
+    assert cpu_seconds(worker) - used < 0.2
+    used, begin = cpu_seconds(worker), time.monotonic()
+    assert server.get("/?sleep=0.7&cpu=600")[0] == 200
+    assert time.monotonic() - begin >= 0.7
+    assert cpu_seconds(worker) - used >= 0.2
+    status, _, body = server.get("/?cpu=10001")
+    assert status == 400 and b"0 to 10000 (--max-cpu)" in body
 
 
 def test_one_request_a_worker_at_a_time(start):
@@ -862,6 +891,18 @@ def test_a_request_longer_than_timeout_is_ended(start):
     assert workers(server, 1) != [worker]
     assert server.get()[0] == 200
     assert metric(server, "loopfork_worker_timeouts_total") == 1
+    assert "SIGKILL" not in server.log()
+
+
+def test_a_computation_longer_than_timeout_is_ended(start):
+    """As a sleep is: at once, and not by force."""
+    server = start("--timeout", 4, "--cpu", 600000, "--max-cpu", 600000)
+    (worker,) = workers(server, 1)
+    assert server.exchange(GET) == b""
+    server.wait_log(rf"\[CRITICAL\] WORKER TIMEOUT \(pid:{worker}\)")
+    server.wait_log(rf"\[ERROR\] Worker \(pid:{worker}\) exited with code 1")
+    assert workers(server, 1) != [worker]
+    assert server.get("/?cpu=1")[0] == 200
     assert "SIGKILL" not in server.log()
 
 

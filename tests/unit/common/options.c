@@ -18,6 +18,8 @@ struct config {
 	bool flag;
 	int64_t number;
 	uint64_t wait_ns;
+	uint64_t work_ns;
+	uint32_t share;
 	const char *text;
 	int choice;
 	char parsed[16];
@@ -55,6 +57,19 @@ static const struct option_row rows[] = {
 	.help = "A time.",
 	.offset = offsetof(struct config, wait_ns),
 	.max = 60},
+    {.type = OPTION_MS,
+	.name = "work",
+	.argument = "MS",
+	.help = "Work.",
+	.offset = offsetof(struct config, work_ns),
+	.min = 0.5,
+	.max = 60000},
+    {.type = OPTION_PERCENT,
+	.name = "share",
+	.argument = "PERCENT",
+	.help = "A share.",
+	.offset = offsetof(struct config, share),
+	.max = 100},
     {.type = OPTION_STRING,
 	.name = "text",
 	.argument = "TEXT",
@@ -113,8 +128,8 @@ run(const char *line, struct config *config, char *out, size_t size)
 static void
 test_values_are_stored(void **state)
 {
-	char *argv[] = {"prog", "-f", "file1", "--number", "7", "--wait=0.25", "--text", "x", "--choice", "blue",
-	    "-eab", "file2", NULL};
+	char *argv[] = {"prog", "-f", "file1", "--number", "7", "--wait=0.25", "--work", "1.5", "--share=0.25",
+	    "--text", "x", "--choice", "blue", "-eab", "file2", NULL};
 	struct config config = {0};
 	int first;
 
@@ -124,6 +139,8 @@ test_values_are_stored(void **state)
 	assert_true(config.flag);
 	assert_int_equal(config.number, 7);
 	assert_int_equal(config.wait_ns, 250000000);
+	assert_int_equal(config.work_ns, 1500000);
+	assert_int_equal(config.share, 2500);
 	assert_string_equal(config.text, "x");
 	assert_int_equal(config.choice, 2);
 	assert_string_equal(config.parsed, "ab");
@@ -146,6 +163,10 @@ test_a_mistake_gets_one_line_and_status_2(void **state)
 	    {"--wait -1", "prog: --wait -1: must be a number of seconds from 0 to 60\n"},
 	    {"--wait nan", "prog: --wait nan: must be a number of seconds from 0 to 60\n"},
 	    {"--wait 61", "prog: --wait 61: must be a number of seconds from 0 to 60\n"},
+	    {"--work 0.4", "prog: --work 0.4: must be a number of milliseconds from 0.5 to 60000\n"},
+	    {"--work 5ms", "prog: --work 5ms: must be a number of milliseconds from 0.5 to 60000\n"},
+	    {"--share 100.1", "prog: --share 100.1: must be a percentage from 0 to 100\n"},
+	    {"--share 5%", "prog: --share 5%: must be a percentage from 0 to 100\n"},
 	    {"--choice pink", "prog: --choice pink: must be one of red|green|blue\n"},
 	    {"--choice re", "prog: --choice re: must be one of red|green|blue\n"},
 	    {"-e abc", "prog: -e abc: must have an even length\n"},

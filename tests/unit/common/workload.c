@@ -18,11 +18,12 @@ set_up(void **state)
 {
 	const struct settings_limits limits = {
 	    .max_sleep_ns = NS_PER_SEC,
+	    .max_cpu_ns = 50 * NS_PER_MS,
 	    .modes = 1U << WAIT_ASYNC | 1U << WAIT_BLOCKING,
 	};
 
 	(void)state;
-	settings = settings_new((struct settings_values){.sleep_ns = 100 * NS_PER_MS, .mode = WAIT_ASYNC}, limits);
+	settings = settings_new((struct settings_values){100 * NS_PER_MS, 3 * NS_PER_MS, WAIT_ASYNC, 70000}, limits);
 	return settings == NULL ? -1 : 0;
 }
 
@@ -77,7 +78,9 @@ test_the_routes_of_the_lab_sleep_and_greet(void **state)
 			assert_int_equal(plan.kind, WORKLOAD_ANSWER);
 			assert_int_equal(plan.status, 200);
 			assert_int_equal(plan.wait.sleep_ns, 100 * NS_PER_MS);
+			assert_int_equal(plan.wait.cpu_ns, 3 * NS_PER_MS);
 			assert_int_equal(plan.wait.mode, WAIT_ASYNC);
+			assert_int_equal(plan.wait.blocking_share, 70000);
 			assert_false(plan.close);
 			assert_string_equal(plan.content_type, "text/plain; charset=utf-8");
 			assert_body(&plan, "Hello, Anonymous");
@@ -93,10 +96,19 @@ test_a_query_overrides_for_one_request(void **state)
 	(void)state;
 	assert_int_equal(plan.status, 200);
 	assert_int_equal(plan.wait.sleep_ns, 200 * NS_PER_MS);
+	assert_int_equal(plan.wait.cpu_ns, 0);
 	assert_int_equal(plan.wait.mode, WAIT_BLOCKING);
+	assert_int_equal(plan.wait.blocking_share, 0);
 	assert_int_equal(settings_get(settings).mode, WAIT_ASYNC);
 	plan = plan_of("GET", "/name?other=1&sleep=0");
 	assert_int_equal(plan.wait.sleep_ns, 0);
+	assert_int_equal(plan.wait.blocking_share, 70000);
+	plan = plan_of("GET", "/?cpu=20");
+	assert_int_equal(plan.wait.sleep_ns, 0);
+	assert_int_equal(plan.wait.cpu_ns, 20 * NS_PER_MS);
+	plan = plan_of("GET", "/?sleep=0.1&cpu=20");
+	assert_int_equal(plan.wait.sleep_ns, 100 * NS_PER_MS);
+	assert_int_equal(plan.wait.cpu_ns, 20 * NS_PER_MS);
 }
 
 static void
@@ -109,6 +121,13 @@ test_a_bad_override_is_answered_with_what_is_allowed(void **state)
 	assert_int_equal(plan.wait.sleep_ns, 0);
 	assert_false(plan.close);
 	assert_body(&plan, "400: Bad Request: sleep must be a number of seconds from 0 to 1 (--max-sleep)");
+	plan = plan_of("GET", "/?cpu=51");
+	assert_int_equal(plan.wait.cpu_ns, 0);
+	assert_body(&plan, "400: Bad Request: cpu must be a number of milliseconds from 0 to 50 (--max-cpu)");
+	plan = plan_of("GET", "/?blocking-share=50");
+	assert_int_equal(plan.status, 400);
+	assert_body(&plan, "400: Bad Request: blocking-share is for all requests (PUT /settings); one request has a "
+			   "mode");
 	plan = plan_of("GET", "/?mode=threadpool");
 	assert_body(&plan, "400: Bad Request: this server's modes are: async blocking");
 }
@@ -128,6 +147,7 @@ test_other_paths_and_methods(void **state)
 	assert_string_equal(plan.fields, "Allow: GET,HEAD\r\n");
 	assert_body(&plan, "405: Method Not Allowed");
 	assert_int_equal(plan.wait.sleep_ns, 0);
+	assert_int_equal(plan.wait.cpu_ns, 0);
 }
 
 static void
@@ -142,6 +162,7 @@ test_echo_takes_any_method_and_does_not_sleep(void **state)
 		assert_int_equal(plan.kind, WORKLOAD_ECHO);
 		assert_int_equal(plan.status, 200);
 		assert_int_equal(plan.wait.sleep_ns, 0);
+		assert_int_equal(plan.wait.cpu_ns, 0);
 		assert_string_equal(plan.content_type, "application/octet-stream");
 	}
 }

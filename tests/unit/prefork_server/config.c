@@ -56,6 +56,22 @@ test_the_defaults_are_gunicorns_and_the_labs(void **state)
 }
 
 static void
+test_what_is_named_is_what_a_handler_does(void **state)
+{
+	struct config config = parse((const char *[]){NULL});
+
+	(void)state;
+	assert_int_equal(config.cpu_ns, 0);
+	assert_int_equal(config.max_cpu_ns, 10 * NS_PER_SEC);
+	config = parse((const char *[]){"--cpu", "2.5", NULL});
+	assert_int_equal(config.cpu_ns, 2500 * NS_PER_US);
+	assert_int_equal(config.sleep_ns, 0);
+	config = parse((const char *[]){"--sleep", "0.3", "--cpu", "20000", "--max-cpu", "20000", NULL});
+	assert_int_equal(config.cpu_ns, 20 * NS_PER_SEC);
+	assert_int_equal(config.sleep_ns, 300 * NS_PER_MS);
+}
+
+static void
 test_no_limit_is_the_whole_headers(void **state)
 {
 	struct config config =
@@ -106,6 +122,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_the_defaults_are_gunicorns_and_the_labs),
+	    cmocka_unit_test(test_what_is_named_is_what_a_handler_does),
 	    cmocka_unit_test(test_no_limit_is_the_whole_headers),
 	    cmocka_unit_test(test_the_whole_header_is_what_its_parts_may_be),
 	    cmocka_unit_test(test_the_command_line_goes_before_the_environment),

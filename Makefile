@@ -52,10 +52,12 @@ ALL_LDFLAGS = -pthread $($(VARIANT)_LINK) $(LDFLAGS)
 
 # Where each program lives when not in the folder of its name, and what it links with.
 lab_DIR := experiments
-async_server_LIBS := -luv
+async_server_LIBS := -luv -linih
+prefork_server_LIBS := -linih
 loadgen_LIBS := -levent_core -ljansson
 lab_LIBS := -ljansson -linih -lsqlite3
 COMMON_LIBS := $(LLHTTP_LIBS) -lm
+common_LIBS := -linih
 
 dir_of = $(or $($(1)_DIR),$(1))
 objects_of = $(patsubst %.c,$(OUT)/%.o,$(sort $(wildcard $(1)/*.c)))

@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/clock.h"
 #include "common/decimal.h"
 #include "common/version.h"
 
-#define OPTIONS_MAX 96 /* rows of the largest table */
 #define LONG_ONLY 256  /* getopt's value of a row is this plus the row's index */
 #define HELP_COLUMN 30 /* where the sentences of --help begin */
 #define HELP_WIDTH 79
@@ -34,6 +34,26 @@ static bool
 takes_value(const struct option_row *row)
 {
 	return row->type >= OPTION_INT && row->type <= OPTION_PARSE;
+}
+
+/* set_flag: the option alone says yes (VALUE is NULL); a configuration file can say either. */
+static int
+set_flag(void *field, const char *value, char *error, size_t error_size)
+{
+	static const char *const yes[] = {"true", "yes", "1"};
+	static const char *const no[] = {"false", "no", "0"};
+
+	if (value == NULL) {
+		*(bool *)field = true;
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(yes); i++)
+		if (strcasecmp(value, yes[i]) == 0 || strcasecmp(value, no[i]) == 0) {
+			*(bool *)field = strcasecmp(value, yes[i]) == 0;
+			return 0;
+		}
+	snprintf(error, error_size, "must be true or false");
+	return -EINVAL;
 }
 
 static int
@@ -107,8 +127,7 @@ set_value(const struct option_row *row, void *config, const char *value, char *e
 
 	switch (row->type) {
 	case OPTION_FLAG:
-		*(bool *)field = true;
-		return 0;
+		return set_flag(field, value, error, error_size);
 	case OPTION_INT:
 		return set_int(row, field, value, error, error_size);
 	case OPTION_SECONDS:
@@ -207,22 +226,23 @@ row_of_getopt(const struct option_row *rows, int got)
 	return NULL;
 }
 
-/* fail_getopt says what was wrong with the argument that getopt_long stopped at. */
-static _Noreturn void
-fail_getopt(const struct options_program *program, int got, int index, char **argv)
+/* tell_getopt says what was wrong with the argument that getopt_long stopped at. */
+static void
+tell_getopt(const struct options_program *program, int got, const char *argument, char *error, size_t error_size)
 {
 	const struct option_row *row = row_of_getopt(program->rows, optopt);
 	char label[80];
 
 	if (got == ':' && row != NULL) {
 		row_label(row, label, sizeof(label));
-		options_fail(program, "option %s needs a value; see %s --help", label, program->name);
+		snprintf(error, error_size, "option %s needs a value; see %s --help", label, program->name);
+	} else if (optopt != 0 && optopt < LONG_ONLY) {
+		snprintf(error, error_size, "unknown option -%c; see %s --help", optopt, program->name);
+	} else if (row != NULL && !takes_value(row)) {
+		snprintf(error, error_size, "option --%s takes no value; see %s --help", row->name, program->name);
+	} else {
+		snprintf(error, error_size, "unknown or ambiguous option %s; see %s --help", argument, program->name);
 	}
-	if (optopt != 0 && optopt < LONG_ONLY)
-		options_fail(program, "unknown option -%c; see %s --help", optopt, program->name);
-	if (row != NULL && !takes_value(row))
-		options_fail(program, "option --%s takes no value; see %s --help", row->name, program->name);
-	options_fail(program, "unknown or ambiguous option %s; see %s --help", argv[index], program->name);
 }
 
 static void
@@ -249,57 +269,155 @@ fill_getopt_tables(const struct options_program *program, struct option *longs, 
 }
 
 int
-options_parse(const struct options_program *program, void *config, int argc, char **argv)
+options_read(const struct options_program *program, void *config, int argc, char **argv, options_about_fn *about,
+    char *error, size_t error_size)
 {
 	struct option longs[OPTIONS_MAX + 1];
 	char shorts[2 * OPTIONS_MAX + 2];
-	char error[256];
+	char why[256];
 	int got;
 
 	fill_getopt_tables(program, longs, shorts);
 	opterr = 0;
+	optind = 0; /* glibc: forget the command line that was read before */
 	for (;;) {
-		int index = optind;
-		const struct option_row *row;
+		int index = optind > 0 ? optind : 1;
+		const struct option_row *row = NULL;
 
 		got = getopt_long(argc, argv, shorts, longs, NULL);
 		if (got == -1)
 			return optind;
-		if (got == '?' || got == ':')
-			fail_getopt(program, got, index < optind ? optind - 1 : index, argv);
-		row = row_of_getopt(program->rows, got);
-		if (row == NULL)
-			fail_getopt(program, '?', index, argv);
-		if (row->type == OPTION_HELP) {
-			options_usage(program);
-			exit(0);
+		if (got != '?' && got != ':')
+			row = row_of_getopt(program->rows, got);
+		if (row == NULL) {
+			tell_getopt(program, got, argv[index < optind ? optind - 1 : index], error, error_size);
+			return -EINVAL;
 		}
-		if (row->type == OPTION_VERSION) {
-			printf("%s %s\n", program->name, LOOPFORK_VERSION);
-			exit(0);
+		if (row->type == OPTION_HELP || row->type == OPTION_VERSION) {
+			if (about != NULL)
+				about(program, row);
+			continue;
 		}
-		if (set_value(row, config, optarg, error, sizeof(error)) != 0) {
+		if (set_value(row, config, optarg, why, sizeof(why)) != 0) {
 			if (got >= LONG_ONLY)
-				options_fail(program, "--%s %s: %s", row->name, optarg, error);
-			options_fail(program, "-%c %s: %s", row->short_name, optarg, error);
+				snprintf(error, error_size, "--%s %s: %s", row->name, optarg, why);
+			else
+				snprintf(error, error_size, "-%c %s: %s", row->short_name, optarg, why);
+			return -EINVAL;
 		}
 	}
+}
+
+static void
+print_about(const struct options_program *program, const struct option_row *row)
+{
+	if (row->type == OPTION_HELP)
+		options_usage(program);
+	else
+		printf("%s %s\n", program->name, LOOPFORK_VERSION);
+	exit(0);
+}
+
+int
+options_parse(const struct options_program *program, void *config, int argc, char **argv)
+{
+	char error[4096];
+	int operand = options_read(program, config, argc, argv, print_about, error, sizeof(error));
+
+	if (operand < 0)
+		options_fail(program, "%s", error);
+	return operand;
+}
+
+const struct option_row *
+options_find(const struct options_program *program, const char *name)
+{
+	for (const struct option_row *row = program->rows; row->type != OPTION_END; row++)
+		if (row->type != OPTION_HEADING && row->name != NULL && strcmp(row->name, name) == 0)
+			return row;
+	return NULL;
 }
 
 int
 options_set(const struct options_program *program, void *config, const char *name, const char *value, char *error,
     size_t error_size)
 {
+	const struct option_row *row = options_find(program, name);
 	char why[256];
 
-	for (const struct option_row *row = program->rows; row->type != OPTION_END; row++) {
-		if (row->name == NULL || row->type == OPTION_HEADING || strcmp(row->name, name) != 0)
-			continue;
-		if (set_value(row, config, value, why, sizeof(why)) == 0)
-			return 0;
+	if (row == NULL) {
+		snprintf(error, error_size, "unknown setting %s", name);
+		return -ENOENT;
+	}
+	if (row->type == OPTION_HELP || row->type == OPTION_VERSION) {
+		snprintf(error, error_size, "%s means something on the command line alone", name);
+		return -EINVAL;
+	}
+	if (set_value(row, config, value, why, sizeof(why)) != 0) {
 		snprintf(error, error_size, "%s = %s: %s", name, value, why);
 		return -EINVAL;
 	}
-	snprintf(error, error_size, "unknown setting %s", name);
-	return -ENOENT;
+	return 0;
+}
+
+/* field_size is how many bytes of the configuration ROW is about, where they can be compared. */
+static size_t
+field_size(const struct option_row *row)
+{
+	switch (row->type) {
+	case OPTION_FLAG:
+		return sizeof(bool);
+	case OPTION_INT:
+		return sizeof(int64_t);
+	case OPTION_SECONDS:
+	case OPTION_MS:
+		return sizeof(uint64_t);
+	case OPTION_PERCENT:
+		return sizeof(uint32_t);
+	case OPTION_CHOICE:
+		return sizeof(int);
+	case OPTION_PARSE:
+		return (size_t)row->max;
+	case OPTION_STRING: /* by what it points to */
+	case OPTION_END:
+	case OPTION_HEADING:
+	case OPTION_HELP:
+	case OPTION_VERSION:
+		break;
+	}
+	return 0;
+}
+
+static bool
+differs(const struct option_row *row, const void *a, const void *b)
+{
+	const char *field_a = (const char *)a + row->offset;
+	const char *field_b = (const char *)b + row->offset;
+
+	if (row->type == OPTION_STRING) {
+		const char *text_a = *(const char *const *)(const void *)field_a;
+		const char *text_b = *(const char *const *)(const void *)field_b;
+
+		return text_a == NULL || text_b == NULL ? text_a != text_b : strcmp(text_a, text_b) != 0;
+	}
+	return memcmp(field_a, field_b, field_size(row)) != 0;
+}
+
+/* is_another_name tells whether a row above ROW sets the same field. */
+static bool
+is_another_name(const struct option_row *rows, const struct option_row *row)
+{
+	for (; rows < row; rows++)
+		if (rows->type == row->type && rows->offset == row->offset)
+			return true;
+	return false;
+}
+
+void
+options_differ(
+    const struct options_program *program, const void *a, const void *b, options_differ_fn *differ, void *context)
+{
+	for (const struct option_row *row = program->rows; row->type != OPTION_END; row++)
+		if (row->name != NULL && differs(row, a, b) && !is_another_name(program->rows, row))
+			differ(context, row->name);
 }

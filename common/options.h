@@ -8,6 +8,8 @@
 
 #include "common/compiler.h"
 
+#define OPTIONS_MAX 96 /* rows of the largest table */
+
 /* What an option's value is, and so what stands at its offset in the program's configuration. */
 enum option_type {
 	OPTION_END,     /* the last row of a table */
@@ -40,7 +42,12 @@ struct option_row {
 	size_t offset;        /* of the field in the configuration */
 	double min, max;     /* OPTION_INT to OPTION_PERCENT, in the unit that is typed: the range, both ends allowed */
 	const char *choices; /* OPTION_CHOICE: names, separated by | */
-	option_parse_fn *parse; /* OPTION_PARSE */
+	/*
+	 * OPTION_PARSE.  Where it sets one field, and nothing that this points to,
+	 * `offset` and `max` can say where it is and its size in bytes, for
+	 * options_differ(); else both stay 0.
+	 */
+	option_parse_fn *parse;
 };
 
 struct options_program {
@@ -60,13 +67,41 @@ struct options_program {
  */
 int options_parse(const struct options_program *program, void *config, int argc, char **argv);
 
+/* options_about_fn does what ROW, OPTION_HELP or OPTION_VERSION, is for. */
+typedef void options_about_fn(const struct options_program *program, const struct option_row *row);
+
+/*
+ * options_read is options_parse without printing or exiting: on a mistake it
+ * returns -EINVAL with the line, less the program's name, in ERROR; ABOUT is
+ * called for --help and --version (NULL: they do nothing).  So a server can
+ * read its command line again later, over a configuration file that has
+ * changed (see config_file.h).  Each call starts anew, and all use getopt's
+ * variables: never in two threads at once.  Operands end up at the end of ARGV.
+ */
+MUST_CHECK int options_read(const struct options_program *program, void *config, int argc, char **argv,
+    options_about_fn *about, char *error, size_t error_size);
+
+/* options_find returns the row with the long name NAME, or NULL. */
+const struct option_row *options_find(const struct options_program *program, const char *name);
+
 /*
  * options_set stores one VALUE for the option with the long name NAME, as a
- * configuration file does.  Returns 0, or -ENOENT for an unknown name, or
- * -EINVAL, each with a message in ERROR.  VALUE must live as long as CONFIG.
+ * configuration file does; an OPTION_FLAG wants true, yes, 1, false, no or 0.
+ * Returns 0, or -ENOENT for an unknown name, or -EINVAL, each with a message
+ * in ERROR.  VALUE must live as long as CONFIG.
  */
 MUST_CHECK int options_set(const struct options_program *program, void *config, const char *name, const char *value,
     char *error, size_t error_size);
+
+/*
+ * options_differ calls DIFFER for each option whose value differs between the
+ * configurations A and B, by its long name: strings by their text, and all
+ * else by the field.  Not for an OPTION_PARSE that does not tell its field's
+ * size, and once for two names of one field.
+ */
+typedef void options_differ_fn(void *context, const char *name);
+void options_differ(
+    const struct options_program *program, const void *a, const void *b, options_differ_fn *differ, void *context);
 
 /* options_usage writes the --help text to standard output, wrapped at 80 columns. */
 void options_usage(const struct options_program *program);

@@ -7,7 +7,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,7 +133,6 @@ test_values_are_stored(void **state)
 	int first;
 
 	(void)state;
-	optind = 1;
 	first = options_parse(&program, &config, (int)ARRAY_LEN(argv) - 1, argv);
 	assert_true(config.flag);
 	assert_int_equal(config.number, 7);
@@ -184,7 +182,6 @@ test_a_mistake_gets_one_line_and_status_2(void **state)
 		struct config config = {0};
 		char out[512];
 
-		optind = 1;
 		assert_int_equal(run(mistakes[i].line, &config, out, sizeof(out)), 2);
 		assert_string_equal(out, mistakes[i].message);
 	}
@@ -197,14 +194,12 @@ test_help_fits_80_columns_and_version_is_told(void **state)
 	char out[4096];
 
 	(void)state;
-	optind = 1;
 	assert_int_equal(run("--help", &config, out, sizeof(out)), 0);
 	assert_non_null(strstr(out, "usage: prog [OPTION ...] [FILE ...]\n"));
 	assert_non_null(strstr(out, "-n, --number N"));
 	assert_non_null(strstr(out, "\nThings:\n"));
 	for (char *line = strtok(out, "\n"); line != NULL; line = strtok(NULL, "\n"))
 		assert_in_range(strlen(line), 0, 79);
-	optind = 1;
 	assert_int_equal(run("--version", &config, out, sizeof(out)), 0);
 	assert_memory_equal(out, "prog ", 5);
 }
@@ -225,6 +220,182 @@ test_a_setting_by_name(void **state)
 	assert_int_equal(config.number, 9);
 }
 
+static void
+test_a_flag_by_name_can_say_no(void **state)
+{
+	static const char *const yes[] = {"true", "True", "yes", "1"}, *const no[] = {"false", "No", "0"};
+	struct config config = {0};
+	char error[128];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(yes); i++) {
+		config.flag = false;
+		assert_int_equal(options_set(&program, &config, "flag", yes[i], error, sizeof(error)), 0);
+		assert_true(config.flag);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(no); i++) {
+		config.flag = true;
+		assert_int_equal(options_set(&program, &config, "flag", no[i], error, sizeof(error)), 0);
+		assert_false(config.flag);
+	}
+	assert_int_equal(options_set(&program, &config, "flag", "2", error, sizeof(error)), -EINVAL);
+	assert_string_equal(error, "flag = 2: must be true or false");
+	assert_int_equal(options_set(&program, &config, "flag", "", error, sizeof(error)), -EINVAL);
+	assert_int_equal(options_set(&program, &config, "help", "true", error, sizeof(error)), -EINVAL);
+	assert_string_equal(error, "help means something on the command line alone");
+}
+
+static size_t abouts;
+
+static void
+count_about(const struct options_program *which, const struct option_row *row)
+{
+	assert_ptr_equal(which, &program);
+	assert_true(row->type == OPTION_HELP || row->type == OPTION_VERSION);
+	abouts++;
+}
+
+/* A server reads its command line again when it reads its configuration file again. */
+static void
+test_a_command_line_can_be_read_again(void **state)
+{
+	char *argv[] = {"prog", "file1", "-fn7", "--help", "file2", "--text=x", "--version", NULL};
+	int argc = (int)ARRAY_LEN(argv) - 1;
+	char error[128];
+
+	(void)state;
+	abouts = 0;
+	for (int round = 0; round < 3; round++) {
+		struct config config = {0};
+
+		assert_int_equal(
+		    options_read(&program, &config, argc, argv, round > 0 ? count_about : NULL, error, sizeof(error)),
+		    5);
+		assert_true(config.flag);
+		assert_int_equal(config.number, 7);
+		assert_string_equal(config.text, "x");
+		assert_string_equal(argv[5], "file1");
+		assert_string_equal(argv[6], "file2");
+	}
+	assert_int_equal(abouts, 4);
+}
+
+/* Also after one that ended in the middle of its arguments. */
+static void
+test_a_mistake_can_be_told_without_an_end(void **state)
+{
+	static const struct {
+		const char *argument, *message;
+	} mistakes[] = {
+	    {"-fxn7", "unknown option -x; see prog --help"},
+	    {"-n101", "-n 101: must be a whole number from 1 to 100"},
+	    {"--number=0", "--number 0: must be a whole number from 1 to 100"},
+	    {"--nope", "unknown or ambiguous option --nope; see prog --help"},
+	    {"--flag=1", "option --flag takes no value; see prog --help"},
+	    {"-n", "option -n, --number N needs a value; see prog --help"},
+	};
+	char error[128], good[] = "-n7";
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(mistakes); i++) {
+		char argument[32], *argv[] = {"prog", argument, NULL};
+		struct config config = {0};
+
+		snprintf(argument, sizeof(argument), "%s", mistakes[i].argument);
+		assert_int_equal(options_read(&program, &config, 2, argv, NULL, error, sizeof(error)), -EINVAL);
+		assert_string_equal(error, mistakes[i].message);
+		argv[1] = good;
+		assert_int_equal(options_read(&program, &config, 2, argv, NULL, error, sizeof(error)), 2);
+		assert_int_equal(config.number, 7);
+	}
+}
+
+static void
+test_an_option_is_found_by_its_long_name(void **state)
+{
+	(void)state;
+	assert_ptr_equal(options_find(&program, "flag"), &rows[1]);
+	assert_null(options_find(&program, "fla"));
+	assert_null(options_find(&program, ""));
+}
+
+struct two {
+	struct config config;
+	int64_t pair[2];
+};
+
+static const struct option_row two_rows[] = {
+    {.type = OPTION_FLAG, .name = "flag", .offset = offsetof(struct two, config.flag)},
+    {.type = OPTION_INT, .name = "number", .offset = offsetof(struct two, config.number)},
+    {.type = OPTION_SECONDS, .name = "wait", .offset = offsetof(struct two, config.wait_ns)},
+    {.type = OPTION_MS, .name = "work", .offset = offsetof(struct two, config.work_ns)},
+    {.type = OPTION_PERCENT, .name = "share", .offset = offsetof(struct two, config.share)},
+    {.type = OPTION_STRING, .name = "text", .offset = offsetof(struct two, config.text)},
+    {.type = OPTION_STRING, .name = "words", .offset = offsetof(struct two, config.text)},
+    {.type = OPTION_CHOICE, .name = "choice", .offset = offsetof(struct two, config.choice)},
+    {.type = OPTION_PARSE, .name = "even", .parse = parse_even},
+    {.type = OPTION_PARSE,
+	.name = "pair",
+	.parse = parse_even,
+	.offset = offsetof(struct two, pair),
+	.max = 2 * sizeof(int64_t)},
+    {.type = OPTION_HELP, .name = "help"},
+    {.type = OPTION_END},
+};
+static const struct options_program two_program = {.name = "two", .rows = two_rows};
+
+static void
+add_name(void *context, const char *name)
+{
+	strcat(context, name);
+	strcat(context, " ");
+}
+
+/* check_differ compares B with a configuration that has something everywhere. */
+static void
+check_differ(const struct two *b, const char *expected)
+{
+	char text[] = "x", names[128] = "";
+	struct two a = {.config = {.flag = true, .number = 5, .wait_ns = 7, .text = text, .choice = 1, .parsed = "ab"},
+	    .pair = {1, 2}};
+
+	options_differ(&two_program, &a, b, add_name, names);
+	assert_string_equal(names, expected);
+	*names = '\0';
+	options_differ(&two_program, b, &a, add_name, names);
+	assert_string_equal(names, expected);
+}
+
+static void
+test_what_differs_is_named(void **state)
+{
+	struct two b = {.config = {.flag = true, .number = 5, .wait_ns = 7, .text = "x", .choice = 1, .parsed = "ab"},
+	    .pair = {1, 2}};
+
+	(void)state;
+	check_differ(&b, "");
+	b.config.flag = false;
+	check_differ(&b, "flag ");
+	b.config.number = 6;
+	check_differ(&b, "flag number ");
+	b.config.flag = true;
+	b.config.wait_ns = 0;
+	check_differ(&b, "number wait ");
+	b.config.wait_ns = 7;
+	b.config.work_ns = 1;
+	b.config.share = 1;
+	check_differ(&b, "number work share ");
+	b.config.work_ns = 0;
+	b.config.share = 0;
+	b.config.text = "xy";
+	b.pair[1] = 3;
+	check_differ(&b, "number text pair ");
+	b.config.text = NULL;
+	b.config.choice = 2;
+	b.config.parsed[0] = 'c'; /* says nothing of its size */
+	check_differ(&b, "number text choice pair ");
+}
+
 int
 main(void)
 {
@@ -233,6 +404,11 @@ main(void)
 	    cmocka_unit_test(test_a_mistake_gets_one_line_and_status_2),
 	    cmocka_unit_test(test_help_fits_80_columns_and_version_is_told),
 	    cmocka_unit_test(test_a_setting_by_name),
+	    cmocka_unit_test(test_a_flag_by_name_can_say_no),
+	    cmocka_unit_test(test_a_command_line_can_be_read_again),
+	    cmocka_unit_test(test_a_mistake_can_be_told_without_an_end),
+	    cmocka_unit_test(test_an_option_is_found_by_its_long_name),
+	    cmocka_unit_test(test_what_differs_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

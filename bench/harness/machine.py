@@ -1,0 +1,141 @@
+"""The machine under a benchmark: which CPU does what, what a server has used, and how its programs are built."""
+
+import ctypes
+import os
+import pathlib
+import platform
+import re
+import resource
+import signal
+import socket
+import statistics
+import subprocess
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+SERVER_CPU, CLIENT_CPU = 0, 1
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class Failure(Exception):
+    """Something that ends the run with one line."""
+
+
+def set_cpu(cpu):
+    os.sched_setaffinity(0, {cpu % os.cpu_count()})
+
+
+def pinned(cpu):
+    """For Popen's preexec_fn: the new process stays on CPU."""
+    return lambda: set_cpu(cpu)
+
+
+def die_with_parent():
+    """In a new child: SIGKILL when the parent is gone, however it went (prctl PR_SET_PDEATHSIG)."""
+    LIBC.prctl(1, signal.SIGKILL)
+
+
+def pinned_child(cpu):
+    """For Popen's preexec_fn: as pinned, and it does not outlive us."""
+    def prepare():
+        set_cpu(cpu)
+        die_with_parent()
+    return prepare
+
+
+class Ports:
+    """Free ports below those that the kernel gives to clients, each handed out once."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.next = 20000 + os.getpid() * 37 % 9000
+
+    def take(self):
+        with self.lock:
+            while True:
+                self.next = self.next + 1 if self.next < 32000 else 20000
+                with socket.socket() as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    try:
+                        probe.bind(("127.0.0.1", self.next))
+                        return self.next
+                    except OSError:
+                        continue
+
+
+def allow_descriptors(count):
+    """Raises the soft limit of open files to COUNT, for us and our children. Returns how many there can be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < count:
+        soft = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return soft
+
+
+def family(pid):
+    """PID and its living descendants."""
+    pids = [pid]
+    for parent in pids:
+        for task in pathlib.Path(f"/proc/{parent}/task").glob("*/children"):
+            try:
+                pids += map(int, task.read_text().split())
+            except OSError:
+                continue  # ended meanwhile
+    return pids
+
+
+def cpu_ns(pid):
+    """User and system time so far of all threads of PID and its descendants, by the CPU-time clock of each process."""
+    total = 0
+    for member in family(pid):
+        clock = ctypes.c_int()
+        if LIBC.clock_getcpuclockid(member, ctypes.byref(clock)) == 0:
+            total += time.clock_gettime_ns(clock.value)
+    return total
+
+
+def rss_bytes(pid):
+    """Resident memory of PID and its descendants: counted page by page, where VmRSS of /proc/PID/status may lag behind."""
+    return sum(int(re.search(r"^Rss: +(\d+)", pathlib.Path(f"/proc/{member}/smaps_rollup").read_text(), re.M).group(1)) * 1024
+               for member in family(pid))
+
+
+def build(source, folder, *flags):
+    """Compiles bench/SOURCE into FOLDER. Returns the program."""
+    program = folder / pathlib.Path(source).stem
+    program.parent.mkdir(parents=True, exist_ok=True)
+    command = [os.environ.get("CC", "cc"), "-O2", "-D_GNU_SOURCE", "-o", program, ROOT / "bench" / source, *flags]
+    if subprocess.run(command).returncode != 0:
+        raise Failure(f"cannot compile bench/{source}")
+    return program
+
+
+def output_of(*command):
+    return subprocess.run(command, capture_output=True, text=True).stdout
+
+
+def describe():
+    """CPUs, kernel and the revision measured, in one line."""
+    model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    revision = output_of("git", "-C", ROOT, "describe", "--always", "--dirty").strip()
+    return (f"{os.cpu_count()} x {model.group(1) if model else platform.machine()}, Linux {platform.release()}, "
+            f"revision {revision or '?'}")
+
+
+def ratios(values, base):
+    """VALUES over BASE round by round: what the machine did in a round, it did to both."""
+    return [value / other for value, other in zip(values, base)]
+
+
+def figure(value, digits=2):
+    """VALUE with so many decimals; one less for each digit before the point above two."""
+    return f"{value:.{max(0, digits - max(0, len(str(int(value))) - 2))}f}"
+
+
+def spread(values, digits=2):
+    """The smallest and the largest of the rounds."""
+    return f"{figure(min(values), digits)}..{figure(max(values), digits)}"
+
+
+median = statistics.median

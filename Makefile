@@ -115,7 +115,7 @@ $(OUT)/tests/$(1): $(OUT)/tests/unit/$(1).o \
 endef
 $(foreach test,$(UNIT_TESTS:$(OUT)/tests/%=%),$(eval $(call UNIT_TEST,$(test))))
 
-.PHONY: deps deps-test deps-check lab test check asan tsan fuzz coverage bench install clean help
+.PHONY: deps deps-test deps-check deps-bench lab test check asan tsan fuzz coverage bench install clean help
 
 ## deps: install what building and the lab need (apt; sudo only when not root)
 deps:
@@ -126,6 +126,9 @@ deps-test:
 
 deps-check:
 	@tools/deps lab test check
+
+deps-bench:
+	@tools/deps lab test bench
 
 ## lab: install what is missing, build, run tasks 7 to 9, print tables and write results/<when>/
 lab: deps
@@ -167,10 +170,11 @@ fuzz: deps-check
 check: deps-check
 	@tools/check
 
-## bench: our servers beside the real programs, in one run (bench/)
-bench: deps-test
+## bench: our servers beside the real programs (BENCH: which of bench/), each in one run
+BENCH ?= async_server fidelity
+bench: deps-bench
 	@$(MAKE) --no-print-directory -j$(JOBS) all
-	bench/fidelity
+	@status=0; for bench in $(BENCH); do bench/$$bench --bin $(OUT)/bin || status=1; done; exit $$status
 
 # bench/parse: the benchmark programs that link with common/.
 $(OUT)/bench/%: $(OUT)/bench/%.o $(COMMON)

@@ -1,0 +1,107 @@
+"""Tables of bench/async_server, 80 columns wide, and what became of the goals."""
+
+from harness.machine import figure, median, ratios, spread
+from harness.peers import LIMIT, OURS, SLEEP_LIMIT
+
+
+def print_costs(title, table, unable=(), notes=()):
+    """Server CPU a request, beside the bare loop's in the same round, and the rate."""
+    print(f"\n{title}")
+    print(f"{'server':<14}{'CPU us':>8}{'min..max':>16}{'ratio':>7}{'min..max':>13}{'1000/s':>8}{'min..max':>14}")
+    for name, row in table.items():
+        over = ratios(row["cpu_us"], table[LIMIT]["cpu_us"])
+        rates = [rps / 1000 for rps in row["rps"]]
+        print(f"{name:<14}{median(row['cpu_us']):>8.2f}{spread(row['cpu_us']):>16}{figure(median(over)):>7}{spread(over):>13}"
+              f"{median(rates):>8.1f}{spread(rates, 0):>14}")
+    for name in unable:
+        print(f"{name:<14}  does not answer all of them: not measured")
+    for line in notes:
+        print(f"({line})")
+
+
+def print_idle(title, table):
+    print(f"\n{title}")
+    print(f"{'server':<14}{'bytes':>8}{'min..max':>16}")
+    for name, row in table.items():
+        print(f"{name:<14}{median(row['bytes']):>8.0f}{spread(row['bytes'], 0):>16}")
+
+
+def print_sleepers(title, table, notes=()):
+    """Rate and p99, beside the bare loop's in the same round."""
+    print(f"\n{title}")
+    print(f"{'server':<14}{'req/s':>7}{'share':>8}{'min..max':>15}{'p50 ms':>8}{'p99 ms':>8}{'ratio':>7}{'min..max':>13}")
+    for name, row in table.items():
+        share = [100 * value for value in ratios(row["rps"], table[SLEEP_LIMIT]["rps"])]
+        late = ratios(row["p99_ms"], table[SLEEP_LIMIT]["p99_ms"])
+        print(f"{name:<14}{median(row['rps']):>7.0f}{median(share):>7.1f}%{spread(share):>15}{median(row['p50_ms']):>8.0f}"
+              f"{median(row['p99_ms']):>8.0f}{median(late):>7.3f}{spread(late, 3):>13}")
+    for line in notes:
+        print(f"({line})")
+
+
+def print_lateness(title, table):
+    print(f"\n{title}")
+    print(f"{'server':<14}{'least ms':>9}{'p50 ms':>8}{'min..max':>13}{'p99 ms':>8}{'min..max':>13}{'max ms':>8}")
+    for name, row in table.items():
+        print(f"{name:<14}{min(row['min_ms']):>9.3f}{median(row['p50_ms']):>8.3f}{spread(row['p50_ms']):>13}"
+              f"{median(row['p99_ms']):>8.3f}{spread(row['p99_ms']):>13}{max(row['max_ms']):>8.3f}")
+
+
+def print_start(title, table):
+    print(f"\n{title}")
+    print(f"{'server':<14}{'ms':>8}{'min..max':>16}{'ratio':>7}{'min..max':>15}")
+    for name, row in table.items():
+        over = ratios(row["start_ms"], table[LIMIT]["start_ms"])
+        print(f"{name:<14}{median(row['start_ms']):>8.1f}{spread(row['start_ms'], 1):>16}{figure(median(over), 1):>7}"
+              f"{spread(over, 1):>15}")
+
+
+class Goals:
+    """What async_server is to reach, and what was measured."""
+
+    def __init__(self):
+        self.rows = []  # (goal, measured, reached)
+
+    def add(self, goal, measured, reached):
+        self.rows.append((goal, measured, bool(reached)))
+
+    def keepalive(self, table):
+        over = median(ratios(table[OURS]["cpu_us"], table[LIMIT]["cpu_us"]))
+        self.add("keep-alive: CPU at most 1.05 of bare epoll", f"{over:.3f}", over <= 1.05)
+        costs = {name: median(ratios(row["cpu_us"], table[OURS]["cpu_us"])) for name, row in table.items()
+                 if name not in (LIMIT, OURS, "libuv+llhttp")}
+        if costs:
+            nearest = min(costs, key=costs.get)
+            self.add("keep-alive: CPU below every peer (peer / ours)", f"{nearest} {costs[nearest]:.2f}", costs[nearest] > 1)
+
+    def pipelined(self, table):
+        cost = median(table[OURS]["cpu_us"])
+        self.add("pipelined: CPU at most 0.50 us a request", f"{cost:.2f} us", cost <= 0.5)
+
+    def idle(self, table):
+        size = median(table[OURS]["bytes"])
+        self.add("idle connection: at most 450 bytes", f"{size:.0f} bytes", size <= 450)
+
+    def sleepers(self, connections, table):
+        share = median(ratios(table[OURS]["rps"], table[SLEEP_LIMIT]["rps"]))
+        late = median(ratios(table[OURS]["p99_ms"], table[SLEEP_LIMIT]["p99_ms"]))
+        self.add(f"{connections} asleep: rate at least 99% of the limit's", f"{100 * share:.1f}%", share >= 0.99)
+        self.add(f"{connections} asleep: p99 within 2% of the limit's", f"{100 * late - 100:+.1f}%", late <= 1.02)
+
+    def lateness(self, connections, table):
+        row = table[OURS]
+        late = median(row["p99_ms"])
+        self.add(f"p99 lateness at c = {connections}: below 2 ms", f"{late:.3f} ms", late < 2)
+        self.add(f"no sleep ends early at c = {connections}", f"{min(row['min_ms']):+.3f} ms", min(row["min_ms"]) >= 0)
+
+    def start(self, table):
+        took = median(table[OURS]["start_ms"])
+        self.add("start to first answer: below 20 ms", f"{took:.1f} ms", took < 20)
+
+    def print(self):
+        print("\nGoals")
+        for goal, measured, reached in self.rows:
+            print(f"{goal:<46}{measured:>24}  {'reached' if reached else 'MISSED'}".rstrip())
+
+    def missed(self):
+        return sum(not reached for _, _, reached in self.rows)

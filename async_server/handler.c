@@ -61,7 +61,7 @@ append_head(struct conn *conn, int64_t length)
 	appended(conn, http_response_head(out, SERVER_OUT_SIZE - server->out_len, &response));
 	if (access_log_needs_head(server->access_log))
 		exchange_keep_head(exchange, out, (size_t)(server->out + server->out_len - out));
-	metrics_add(&server->metrics->responses[plan->status / 100], 1);
+	metrics_count_response(server->metrics, plan->status);
 }
 
 /* finish ends the exchange whose answer is complete. */

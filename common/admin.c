@@ -148,7 +148,7 @@ static void
 serve_metrics(struct admin_conn *conn, const struct admin *admin)
 {
 	struct settings_values values = settings_get(admin->settings);
-	char text[METRICS_TEXT_MAX];
+	static char text[METRICS_TEXT_MAX]; /* too large for a thread's stack, and there is one admin address */
 	size_t used;
 
 	used = metrics_write(admin->metrics, admin->metrics_count, text, sizeof(text));

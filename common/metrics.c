@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "common/clock.h"
+#include "common/compiler.h"
+
 struct metrics *
 metrics_new(size_t count)
 {
@@ -27,19 +30,35 @@ metrics_settle(struct metrics *metrics)
 	atomic_store(&metrics->connections_closed, atomic_load(&metrics->connections_accepted));
 	atomic_store(&metrics->requests_ended, atomic_load(&metrics->requests_begun));
 	atomic_store(&metrics->sleeps_ended, atomic_load(&metrics->sleeps_begun));
+	atomic_store(&metrics->computes_ended, atomic_load(&metrics->computes_begun));
+}
+
+void
+metrics_count_response(struct metrics *metrics, int status)
+{
+	static const uint8_t places[] = {
+#define PLACE(code) [code] = METRICS_##code,
+	    METRICS_STATUSES(PLACE)
+#undef PLACE
+	};
+	int place = status > 0 && status < (int)ARRAY_LEN(places) ? places[status] : METRICS_OTHER;
+
+	metrics_add(&metrics->responses[place], 1);
 }
 
 /* The sum of all slots, as plain numbers. */
 struct totals {
-	uint64_t accepted, closed, begun, ended, sleeps_begun, sleeps_ended;
-	uint64_t responses[6];
+	uint64_t accepted, closed, begun, ended, sleeps_begun, sleeps_ended, computes_begun, computes_ended;
+	uint64_t computed_ns;
+	uint64_t responses[METRICS_PLACES];
 	uint64_t received, sent, accept_pauses, timeouts, slow_callbacks;
+	uint64_t blocking_requests, queue_rejections, handler_timeouts;
 };
 
 static uint64_t
 read_counter(const _Atomic uint64_t *counter)
 {
-	return atomic_load_explicit(counter, memory_order_relaxed);
+	return atomic_load_explicit(counter, memory_order_acquire);
 }
 
 static struct totals
@@ -55,13 +74,19 @@ sum(const struct metrics *metrics, size_t count)
 		totals.begun += read_counter(&slot->requests_begun);
 		totals.sleeps_ended += read_counter(&slot->sleeps_ended);
 		totals.sleeps_begun += read_counter(&slot->sleeps_begun);
-		for (size_t class = 0; class < 6; class ++)
-			totals.responses[class] += read_counter(&slot->responses[class]);
+		totals.computes_ended += read_counter(&slot->computes_ended);
+		totals.computes_begun += read_counter(&slot->computes_begun);
+		totals.computed_ns += read_counter(&slot->computed_ns);
+		for (size_t place = 0; place < METRICS_PLACES; place++)
+			totals.responses[place] += read_counter(&slot->responses[place]);
 		totals.received += read_counter(&slot->received_bytes);
 		totals.sent += read_counter(&slot->sent_bytes);
 		totals.accept_pauses += read_counter(&slot->accept_pauses);
 		totals.timeouts += read_counter(&slot->timeouts);
 		totals.slow_callbacks += read_counter(&slot->slow_callbacks);
+		totals.blocking_requests += read_counter(&slot->blocking_requests);
+		totals.queue_rejections += read_counter(&slot->queue_rejections);
+		totals.handler_timeouts += read_counter(&slot->handler_timeouts);
 	}
 	return totals;
 }
@@ -96,17 +121,38 @@ metrics_write_one(
 		buf + used, size - used, "# HELP %s %s\n# TYPE %s %s\n%s %s\n", name, help, name, type, name, text));
 }
 
-static size_t
-write_responses(char *buf, size_t used, size_t size, const uint64_t responses[6])
+size_t
+metrics_write_head(char *buf, size_t used, size_t size, const char *name, const char *type, const char *help)
 {
-	used = advance(used, size,
-	    snprintf(buf + used, size - used,
-		"# HELP loopfork_responses_total Responses sent, by class of their status.\n"
-		"# TYPE loopfork_responses_total counter\n"));
-	for (int class = 2; class < 6; class ++)
-		used = advance(used, size,
-		    snprintf(buf + used, size - used, "loopfork_responses_total{class=\"%dxx\"} %llu\n", class,
-			(unsigned long long)responses[class]));
+	return advance(
+	    used, size, snprintf(buf + used, size - used, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type));
+}
+
+size_t
+metrics_write_value(
+    char *buf, size_t used, size_t size, const char *name, const char *label, const char *which, double value)
+{
+	char text[32];
+
+	format_value(text, sizeof(text), value);
+	return advance(used, size, snprintf(buf + used, size - used, "%s{%s=\"%s\"} %s\n", name, label, which, text));
+}
+
+static size_t
+write_responses(char *buf, size_t used, size_t size, const uint64_t responses[METRICS_PLACES])
+{
+	static const char name[] = "loopfork_responses_total";
+	static const char *const codes[METRICS_PLACES] = {[METRICS_OTHER] = "other",
+#define CODE(status) [METRICS_##status] = #status,
+	    METRICS_STATUSES(CODE)
+#undef CODE
+	};
+
+	used = metrics_write_head(buf, used, size, name, "counter", "Responses sent, by status.");
+	for (int place = 0; place < METRICS_PLACES; place++)
+		if (responses[place] > 0 || place == METRICS_200)
+			used =
+			    metrics_write_value(buf, used, size, name, "code", codes[place], (double)responses[place]);
 	return used;
 }
 
@@ -124,6 +170,9 @@ metrics_write(const struct metrics *metrics, size_t count, char *buf, size_t siz
 	    {"loopfork_requests_in_flight", "gauge", "Requests begun and not yet answered.",
 		totals.begun - totals.ended},
 	    {"loopfork_sleeping", "gauge", "Handlers asleep now.", totals.sleeps_begun - totals.sleeps_ended},
+	    {"loopfork_computing", "gauge", "Handlers computing now.", totals.computes_begun - totals.computes_ended},
+	    {"loopfork_computations_total", "counter", "Handlers that computed, or have begun to.",
+		totals.computes_begun},
 	    {"loopfork_received_bytes_total", "counter", "Bytes read from clients.", totals.received},
 	    {"loopfork_sent_bytes_total", "counter", "Bytes written to clients.", totals.sent},
 	    {"loopfork_accept_pauses_total", "counter", "Times that accepting paused for want of a resource.",
@@ -131,11 +180,20 @@ metrics_write(const struct metrics *metrics, size_t count, char *buf, size_t siz
 	    {"loopfork_timeouts_total", "counter", "Connections ended by a deadline.", totals.timeouts},
 	    {"loopfork_slow_callbacks_total", "counter", "Callbacks that held the loop too long.",
 		totals.slow_callbacks},
+	    {"loopfork_blocking_requests_total", "counter", "Requests whose handler held the loop.",
+		totals.blocking_requests},
+	    {"loopfork_queue_rejections_total", "counter", "Requests refused because the queue of the pool was full.",
+		totals.queue_rejections},
+	    {"loopfork_handler_timeouts_total", "counter", "Requests whose handler took too long.",
+		totals.handler_timeouts},
 	};
 	size_t used = 0;
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		used =
 		    metrics_write_one(buf, used, size, rows[i].name, rows[i].type, rows[i].help, (double)rows[i].value);
+	used = metrics_write_one(buf, used, size, "loopfork_computed_seconds_total", "counter",
+	    "CPU time that handlers computed for, as they were asked to.",
+	    (double)totals.computed_ns / (double)NS_PER_SEC);
 	return write_responses(buf, used, size, totals.responses);
 }

@@ -72,7 +72,7 @@ static void
 begin_answer(struct exchange *exchange)
 {
 	exchange->status = exchange->plan.status;
-	metrics_add(&exchange->worker->metrics->responses[exchange->status / 100], 1);
+	metrics_count_response(exchange->worker->metrics, exchange->status);
 }
 
 int

@@ -157,10 +157,15 @@ skip_buffered(struct exchange *exchange)
 static void
 compute(struct exchange *exchange, uint64_t cpu_ns)
 {
-	access_log_flush(exchange->worker->access_log);
+	struct worker *worker = exchange->worker;
+
+	metrics_add(&worker->metrics->computes_begun, 1);
+	access_log_flush(worker->access_log);
 	signals_wait_begin();
 	(void)cpu_work_run(cpu_work_units(cpu_ns), NULL);
 	signals_wait_end();
+	metrics_add(&worker->metrics->computed_ns, cpu_ns);
+	metrics_add(&worker->metrics->computes_ended, 1);
 	exchange->slept = true;
 }
 

@@ -73,5 +73,6 @@ scoreboard_settle_free(struct scoreboard *board)
 		settle(taken, &metrics->connections_closed, &metrics->connections_accepted);
 		settle(taken, &metrics->requests_ended, &metrics->requests_begun);
 		settle(taken, &metrics->sleeps_ended, &metrics->sleeps_begun);
+		settle(taken, &metrics->computes_ended, &metrics->computes_begun);
 	}
 }

@@ -740,6 +740,18 @@ def test_int_and_quit_end_it_in_the_middle_of_a_sleep(start, number, target):
     assert "exited with code" not in server.log()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+def test_int_and_quit_end_it_in_the_middle_of_a_computation(start, number):
+    server = start("--cpu", 600000, "--max-cpu", 600000, "--admin", "127.0.0.1:0")
+    peer = send(server)
+    wait_until(lambda: metric(server, "loopfork_computing") == 1, "the computation")
+    server.signal(number)
+    assert server.wait() == 0
+    assert read_all(peer) == b""
+    peer.close()
+    assert "SIGKILL" not in server.log()
+
+
 def test_a_connection_ends_int_too(start):
     """A worker waits in more places than a sleep: for a header, for a body, for a client to read."""
     for data in (b"", b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n1"):
@@ -1040,11 +1052,28 @@ def test_metrics_of_dead_workers_stay_counted(start):
     os.kill(worker, signal.SIGKILL)
     peer.close()
     server.wait_log("Booting worker", count=2)
-    assert metric(server, 'loopfork_responses_total{class="2xx"}') == 1
+    assert metric(server, 'loopfork_responses_total{code="200"}') == 1
     assert metric(server, "loopfork_sleeping") == 0
     assert metric(server, "loopfork_requests_in_flight") == 0
     assert metric(server, "loopfork_workers") == 1
     assert metric(server, "loopfork_worker_restarts_total") == 1
+
+
+def test_computations_are_counted(start):
+    server = start("--admin", "127.0.0.1:0", "--cpu", 600000, "--max-cpu", 600000)
+    (worker,) = workers(server, 1)
+    assert server.get("/?cpu=20&sleep=0.01")[0] == 200
+    assert server.get("/?sleep=0")[0] == 200
+    wait_until(lambda: metric(server, "loopfork_computing") == 0, "its end")
+    assert metric(server, "loopfork_computations_total") == 1
+    assert metric(server, "loopfork_computed_seconds_total") == 0.02
+    peer = send(server)
+    wait_until(lambda: metric(server, "loopfork_computing") == 1, "the computation")
+    os.kill(worker, signal.SIGKILL)
+    peer.close()
+    wait_until(lambda: metric(server, "loopfork_computing") == 0, "a gauge without the dead worker")
+    assert metric(server, "loopfork_computations_total") == 2
+    assert metric(server, "loopfork_computed_seconds_total") == 0.02
 
 
 def test_a_killed_worker_that_nobody_replaces_leaves_no_gauge_behind(start):

@@ -52,7 +52,7 @@ ALL_LDFLAGS = -pthread $($(VARIANT)_LINK) $(LDFLAGS)
 
 # Where each program lives when not in the folder of its name, and what it links with.
 lab_DIR := experiments
-async_server_LIBS := -luv -linih
+async_server_LIBS := -luv -linih -lz -lnettle
 prefork_server_LIBS := -linih
 loadgen_LIBS := -levent_core -ljansson
 lab_LIBS := -ljansson -linih -lsqlite3
@@ -101,8 +101,10 @@ UNIT_SOURCES := $(sort $(wildcard tests/unit/*/*.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(UNIT_SOURCES))
 unit_folder = $(patsubst %/,%,$(dir $(1)))
 unit_program = $(if $(filter experiments,$(1)),lab,$(1))
-# FOLDER/FILE_LINK: what a test links with besides. This one lets memory run out, and llhttp see other bytes.
+# FOLDER/FILE_LINK: what a test links with besides. These let memory run out, and llhttp see other bytes.
 common/http_request_LINK := -Wl,--wrap=malloc,--wrap=calloc,--wrap=llhttp_execute
+async_server/ws_message_LINK := -Wl,--wrap=realloc
+async_server/ws_deflate_LINK := -Wl,--wrap=inflateInit2_,--wrap=deflateInit2_,--wrap=inflate
 # In this one, writers die while they hold the lock.
 common/settings_LINK := -Wl,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_unlock
 
@@ -160,7 +162,10 @@ FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/fuzz/%,$(sort $(wildcard
 ifeq ($(VARIANT),fuzz)
 $(BUILD)/fuzz/fuzz/%: $(BUILD)/fuzz/tests/fuzz/%.o $(COMMON)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(COMMON_LIBS)
+	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(FUZZ_LIBS) $(COMMON_LIBS)
+# The WebSocket readers are async_server's; they do no I/O.
+$(BUILD)/fuzz/fuzz/ws_frame: $(patsubst %,$(OUT)/async_server/ws_%.o,buffer deflate frame message utf8)
+$(BUILD)/fuzz/fuzz/ws_frame: FUZZ_LIBS := -lz
 endif
 fuzz: deps-check
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=fuzz CC=clang $(FUZZ_TARGETS)

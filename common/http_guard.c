@@ -2,16 +2,17 @@
 #include "common/http_guard.h"
 
 #include <string.h>
+#include <strings.h>
 
-#include "common/http_class.h"
+#include "common/http_scan.h"
 
 /* One line being read. */
 struct line {
 	const char *start;
-	const char *stop;    /* the end of what has come, or of what the limit allows, whichever is first */
-	const char *end;     /* the end of what has come */
-	int too_long_status; /* what a line that goes on past the limit gets */
-	const char *too_long;
+	const char *stop; /* the end of what has come, or of what the limits allow, whichever is first */
+	const char *end;  /* the end of what has come */
+	uint32_t max;     /* the limit of a line of its kind */
+	bool is_field;    /* not the request line */
 };
 
 int
@@ -22,46 +23,45 @@ http_guard_refuse(struct http_request *request, int status, const char *reason)
 	return -1;
 }
 
-static const char *
-run(const char *p, const char *stop, enum http_class class)
+static uint64_t
+load8(const char *p)
 {
-	while (p < stop && http_is(*p, class))
-		p++;
-	return p;
-}
-
-/* all_value tells whether 8 bytes all belong to HTTP_CLASS_VALUE; on tabs it may say no. */
-static bool
-all_value(const char *p)
-{
-	const uint64_t ones = 0x0101010101010101u;
-	uint64_t bytes, deleted, below_blank, zero;
+	uint64_t bytes;
 
 	memcpy(&bytes, p, sizeof(bytes));
-	deleted = bytes ^ (ones * 0x7f);
-	below_blank = (bytes - ones * 0x20) & ~bytes;
-	zero = (deleted - ones) & ~deleted;
-	return ((below_blank | zero) & (ones * 0x80)) == 0;
+	return bytes;
 }
 
-/* run_value is run for HTTP_CLASS_VALUE: the longest runs of a header, so eight bytes at a time. */
-static const char *
-run_value(const char *p, const char *stop)
+static uint32_t
+load4(const char *p)
 {
-	for (;;) {
-		while (stop - p >= 8 && all_value(p))
-			p += 8;
-		for (int i = 0; i < 8; i++, p++)
-			if (p == stop || !http_is(*p, HTTP_CLASS_VALUE))
-				return p;
-	}
+	uint32_t bytes;
+
+	memcpy(&bytes, p, sizeof(bytes));
+	return bytes;
 }
 
-/* same tells whether the LEN bytes at P are the lower-case TEXT in any case (no byte below blank is in P). */
-static bool
+/*
+ * same tells whether the LEN bytes at P are the lower-case TEXT in any case.  No byte below blank is in P, and in TEXT
+ * none that a capital letter's bit would change: letters, digits, and -./: only.
+ */
+static inline bool
 same(const char *p, const char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
+	const uint64_t blanks = 0x2020202020202020u;
+	size_t i = 0;
+
+	/* The last word may cover bytes that have been compared before. */
+	if (len >= 8) {
+		for (; i + 8 < len; i += 8)
+			if ((load8(p + i) | blanks) != load8(text + i))
+				return false;
+		return (load8(p + len - 8) | blanks) == load8(text + len - 8);
+	}
+	if (len >= 4)
+		return (load4(p) | (uint32_t)blanks) == load4(text) &&
+		       (load4(p + len - 4) | (uint32_t)blanks) == load4(text + len - 4);
+	for (; i < len; i++)
 		if ((p[i] | 0x20) != text[i])
 			return false;
 	return true;
@@ -92,28 +92,43 @@ http_guard_blank(struct http_guard *guard, struct http_request *request, const c
 	return (ssize_t)i;
 }
 
+/* refuse_long is for a line that goes on past its stop. */
+static int
+refuse_long(struct http_request *request, const struct line *line)
+{
+	if (line->stop - line->start < line->max)
+		return http_guard_refuse(request, 431, "The header section is too long.");
+	if (line->is_field)
+		return http_guard_refuse(request, 431, "A header field is too long.");
+	return http_guard_refuse(request, 414, "The request line is too long.");
+}
+
+/* more_or_bad_end is finish_line where no CRLF stands at P. */
+static ssize_t
+more_or_bad_end(struct http_request *request, const struct line *line, const char *p, const char *illegal)
+{
+	if (p == line->end || (*p == '\r' && p + 1 == line->end))
+		return 0;
+	if (*p == '\r')
+		return http_guard_refuse(request, 400, "The header section holds a bare CR.");
+	if (p == line->stop)
+		return refuse_long(request, line);
+	if (*p == '\n')
+		return http_guard_refuse(request, 400, "The header section holds a bare LF.");
+	return http_guard_refuse(request, 400, illegal);
+}
+
 /*
  * finish_line looks at P, where the last part of a line came to its end.
  * Returns the length of the line with its CRLF, 0 when more bytes must come, or
  * -1 with the refusal, which is ILLEGAL for a byte that the part cannot hold.
  */
-static ssize_t
+static inline ssize_t
 finish_line(struct http_request *request, const struct line *line, const char *p, const char *illegal)
 {
-	if (p == line->end)
-		return 0;
-	if (*p == '\r') {
-		if (p + 1 == line->end)
-			return 0;
-		if (p[1] == '\n')
-			return p + 2 - line->start;
-		return http_guard_refuse(request, 400, "The header section holds a bare CR.");
-	}
-	if (p == line->stop)
-		return http_guard_refuse(request, line->too_long_status, line->too_long);
-	if (*p == '\n')
-		return http_guard_refuse(request, 400, "The header section holds a bare LF.");
-	return http_guard_refuse(request, 400, illegal);
+	if (line->end - p >= 2 && p[0] == '\r' && p[1] == '\n')
+		return p + 2 - line->start;
+	return more_or_bad_end(request, line, p, illegal);
 }
 
 /* more_or_refuse is for a line that ends, or goes wrong, at P, where it has to go on. */
@@ -123,7 +138,7 @@ more_or_refuse(struct http_request *request, const struct line *line, const char
 	if (p == line->end)
 		return 0;
 	if (p == line->stop && *p != '\r')
-		return http_guard_refuse(request, line->too_long_status, line->too_long);
+		return refuse_long(request, line);
 	return http_guard_refuse(request, 400, illegal);
 }
 
@@ -139,7 +154,7 @@ strip_authority(struct http_request *request)
 	if (request->target.len <= scheme || !same(p, "http://", scheme))
 		return http_guard_refuse(request, 400, "The request target is not in origin form.");
 	host = p + scheme;
-	p = run(host, end, HTTP_CLASS_HOST);
+	p = http_scan_host(host, end);
 	if (p == host || (p < end && *p != '/'))
 		return http_guard_refuse(request, 400, "The host in the request target is not valid.");
 	if (p == end)
@@ -163,23 +178,13 @@ take_target(struct http_request *request, const char *method, size_t method_len)
 	return strip_authority(request);
 }
 
-/* read_request_line: method, one blank, target, one blank, version.  Returns as finish_line. */
+/* read_version: one blank and the version, which end the request line.  Sets `minor`.  Returns as finish_line. */
 static ssize_t
-read_request_line(struct http_request *request, const struct line *line)
+read_version(struct http_request *request, const struct line *line, const char *p)
 {
 	static const char version[] = " HTTP/d.d";
-	const char *p = run(line->start, line->stop, HTTP_CLASS_TOKEN);
-	size_t method_len = (size_t)(p - line->start);
 	ssize_t len;
 
-	if (p == line->stop || method_len == 0 || *p != ' ')
-		return more_or_refuse(request, line, p, "The request line does not begin with a method and one blank.");
-	request->target.at = ++p;
-	p = run(p, line->stop, HTTP_CLASS_TARGET);
-	request->target.len = (size_t)(p - request->target.at);
-	if (p == line->stop || request->target.len == 0 || *p != ' ')
-		return more_or_refuse(request, line, p,
-		    "The request target is empty, is not followed by one blank, or holds a byte it must not hold.");
 	for (const char *expected = version; *expected != '\0'; expected++, p++)
 		if (p == line->stop || (*expected == 'd' ? *p < '0' || *p > '9' : *p != *expected))
 			return more_or_refuse(request, line, p, "The request line does not end with an HTTP version.");
@@ -189,6 +194,40 @@ read_request_line(struct http_request *request, const struct line *line)
 	if (p[-3] != '1' || p[-1] > '1')
 		return http_guard_refuse(request, 505, "Only HTTP/1.0 and HTTP/1.1 are offered.");
 	request->minor = p[-1] - '0';
+	return len;
+}
+
+/* has_usual_version tells whether the request line ends at P as nearly all do. */
+static bool
+has_usual_version(const struct line *line, const char *p)
+{
+	return line->end - p >= 11 && line->stop - p >= 9 && memcmp(p, " HTTP/1.1\r\n", 11) == 0;
+}
+
+/* read_request_line: method, one blank, target, one blank, version.  Returns as finish_line. */
+static ssize_t
+read_request_line(struct http_request *request, const struct line *line)
+{
+	const char *p = http_scan(line->start, line->stop, HTTP_CLASS_TOKEN);
+	size_t method_len = (size_t)(p - line->start);
+	ssize_t len;
+
+	if (p == line->stop || method_len == 0 || *p != ' ')
+		return more_or_refuse(request, line, p, "The request line does not begin with a method and one blank.");
+	request->target.at = ++p;
+	p = http_scan_target(p, line->stop);
+	request->target.len = (size_t)(p - request->target.at);
+	if (p == line->stop || request->target.len == 0 || *p != ' ')
+		return more_or_refuse(request, line, p,
+		    "The request target is empty, is not followed by one blank, or holds a byte it must not hold.");
+	if (has_usual_version(line, p)) {
+		request->minor = 1;
+		len = p + 11 - line->start;
+	} else {
+		len = read_version(request, line, p);
+		if (len <= 0)
+			return len;
+	}
 	return take_target(request, line->start, method_len) == 0 ? len : -1;
 }
 
@@ -202,14 +241,13 @@ take_once(struct http_request *request, struct http_span *span, struct http_span
 }
 
 static int
-take_host(struct http_guard *guard, struct http_request *request, struct http_span value)
+take_host(struct http_guard *guard, struct http_request *request, struct http_span value, const char *line_end)
 {
-	const char *end = value.at + value.len;
-
 	if (guard->host)
 		return http_guard_refuse(request, 400, "There is more than one Host.");
 	guard->host = true;
-	if (run(value.at, end, HTTP_CLASS_HOST) != end)
+	/* What follows the value in the line cannot be part of a host, so the scan may have the whole rest to look at. */
+	if (http_scan_host(value.at, line_end) != value.at + value.len)
 		return http_guard_refuse(request, 400, "Host is not a host and port.");
 	return 0;
 }
@@ -257,7 +295,7 @@ take_transfer_encoding(struct http_guard *guard, struct http_request *request, s
 		return 0;
 	for (;;) {
 		coding.at = p;
-		p = run(p, end, HTTP_CLASS_TOKEN);
+		p = http_scan(p, end, HTTP_CLASS_TOKEN);
 		coding.len = (size_t)(p - coding.at);
 		if (p == end || coding.len == 0 || span_same(coding, "chunked"))
 			break;
@@ -282,23 +320,27 @@ take_expect(struct http_request *request, struct http_span value)
 		request->expect = HTTP_EXPECT_CONTINUE;
 }
 
-/* take_wanted keeps the first of each field that the limits name. */
+/* take_wanted keeps the first of each field that the limits name.  Those can have any name, so `same` is not for them. */
 static void
 take_wanted(struct http_request *request, const char *const *wanted, struct http_span name, struct http_span value)
 {
 	for (size_t i = 0; wanted[i] != NULL; i++)
-		if (request->wanted[i].at == NULL && span_same(name, wanted[i]))
+		if (request->wanted[i].at == NULL && strncasecmp(name.at, wanted[i], name.len) == 0 &&
+		    wanted[i][name.len] == '\0')
 			request->wanted[i] = value;
 }
 
 /* take_field keeps what the fields that matter to us say; the other fields only had to be well formed. */
 static int
-take_field(struct http_guard *guard, struct http_request *request, const char *name, size_t len, struct http_span value)
+take_field(
+    struct http_guard *guard, struct http_request *request, const struct line *line, size_t len, struct http_span value)
 {
+	const char *name = line->start;
+
 	switch (len) {
 	case 4:
 		if (same(name, "host", len))
-			return take_host(guard, request, value);
+			return take_host(guard, request, value, line->end);
 		break;
 	case 6:
 		if (same(name, "expect", len))
@@ -346,7 +388,7 @@ refuse_name(struct http_request *request, const struct line *line, const char *p
 static ssize_t
 read_field(struct http_guard *guard, struct http_request *request, const char *const *wanted, const struct line *line)
 {
-	const char *p = run(line->start, line->stop, HTTP_CLASS_TOKEN);
+	const char *p = http_scan_name(line->start, line->stop);
 	size_t name_len = (size_t)(p - line->start);
 	struct http_span value;
 	ssize_t len;
@@ -357,7 +399,7 @@ read_field(struct http_guard *guard, struct http_request *request, const char *c
 	while (p < line->stop && (*p == ' ' || *p == '\t'))
 		p++;
 	value.at = p;
-	p = run_value(p, line->stop);
+	p = http_scan_value(p, line->stop);
 	len = finish_line(request, line, p, "A field value holds a control byte.");
 	if (len <= 0)
 		return len;
@@ -366,7 +408,7 @@ read_field(struct http_guard *guard, struct http_request *request, const char *c
 	value.len = (size_t)(p - value.at);
 	if (wanted != NULL)
 		take_wanted(request, wanted, (struct http_span){line->start, name_len}, value);
-	return take_field(guard, request, line->start, name_len, value) == 0 ? len : -1;
+	return take_field(guard, request, line, name_len, value) == 0 ? len : -1;
 }
 
 /* judge_head decides what no line alone can tell. */
@@ -388,51 +430,55 @@ judge_head(const struct http_guard *guard, struct http_request *request)
 	return 0;
 }
 
-/* set_limit ends LINE where the limit of its kind ends, or earlier where the section's does. */
+/* begin_line sets LINE to the one that begins where the guard is; of HEAD, no more than MAX bytes are allowed. */
 static void
-set_limit(struct line *line, const struct http_guard *guard, const struct http_limits *limits)
+begin_line(struct line *line, const struct http_guard *guard, const char *head, size_t max)
 {
-	/* The section's limit leaves room for this line's CRLF and that of the empty line. */
-	size_t rest = limits->header_size > guard->line + 4 ? limits->header_size - guard->line - 4 : 0;
-	size_t max = guard->request_line ? limits->field_size : limits->request_line;
+	size_t stop = (size_t)guard->line + line->max;
 
-	line->too_long_status = guard->request_line ? 431 : 414;
-	line->too_long = guard->request_line ? "A header field is too long." : "The request line is too long.";
-	if (rest < max) {
-		max = rest;
-		line->too_long_status = 431;
-		line->too_long = "The header section is too long.";
-	}
-	line->stop = max < (size_t)(line->end - line->start) ? line->start + max : line->end;
+	if (stop > max)
+		stop = max;
+	line->start = head + guard->line;
+	line->stop = stop > guard->line ? head + stop : line->start;
 }
 
 ssize_t
 http_guard_head(struct http_guard *guard, struct http_request *request, const struct http_limits *limits,
     const char *head, size_t len)
 {
-	struct line line = {.end = head + len};
+	/* The section's limit leaves room for a line's CRLF and that of the empty line. */
+	size_t max = limits->header_size > 4 ? limits->header_size - 4 : 0;
+	struct line line = {.end = head + len, .max = limits->request_line};
 	ssize_t taken;
 
-	for (;;) {
-		line.start = head + guard->line;
-		if (line.start == line.end)
-			return 0;
-		set_limit(&line, guard, limits);
-		if (!guard->request_line) {
-			taken = read_request_line(request, &line);
-			guard->request_line = taken > 0;
-		} else if (*line.start == '\r') {
-			taken = finish_line(request, &line, line.start, NULL);
-			if (taken > 0)
-				return judge_head(guard, request) == 0 ? (ssize_t)guard->line + taken : -1;
-		} else if (guard->fields == limits->fields) {
-			return http_guard_refuse(request, 431, "There are too many header fields.");
-		} else {
-			taken = read_field(guard, request, limits->wanted, &line);
-			guard->fields += taken > 0;
-		}
+	if (max > len)
+		max = len;
+	if (!guard->request_line) {
+		begin_line(&line, guard, head, max);
+		taken = read_request_line(request, &line);
 		if (taken <= 0)
 			return taken;
+		guard->request_line = true;
+		guard->line = (uint32_t)taken;
+	}
+	line.max = limits->field_size;
+	line.is_field = true;
+	for (;;) {
+		begin_line(&line, guard, head, max);
+		if (line.start == line.end)
+			return 0;
+		if (*line.start == '\r') {
+			taken = finish_line(request, &line, line.start, NULL);
+			if (taken <= 0)
+				return taken;
+			return judge_head(guard, request) == 0 ? (ssize_t)guard->line + taken : -1;
+		}
+		if (guard->fields == limits->fields)
+			return http_guard_refuse(request, 431, "There are too many header fields.");
+		taken = read_field(guard, request, limits->wanted, &line);
+		if (taken <= 0)
+			return taken;
+		guard->fields++;
 		guard->line += (uint32_t)taken;
 	}
 }

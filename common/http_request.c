@@ -415,6 +415,8 @@ http_request_read(struct http_request *request, const char *data, size_t len, si
 	ssize_t blank;
 
 	*taken = 0;
+	if (parser->phase == PHASE_ENDED)
+		return HTTP_COMPLETE;
 	switch (parser->phase) {
 	case PHASE_HEAD:
 		if (parser->store_len == 0) {
@@ -429,8 +431,6 @@ http_request_read(struct http_request *request, const char *data, size_t len, si
 	case PHASE_LENGTH:
 	case PHASE_CHUNKED:
 		return read_body(request, data, len, taken);
-	case PHASE_ENDED:
-		return HTTP_COMPLETE;
 	default:
 		return HTTP_INVALID;
 	}

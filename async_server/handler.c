@@ -187,7 +187,7 @@ on_body(struct conn *conn)
 	}
 	exchange->request_bytes += exchange->request.body.len;
 	if (exchange->request_bytes > WORKLOAD_BODY_MAX)
-		handler_refuse(conn, 413, NULL);
+		handler_refuse(conn, 413, WORKLOAD_BODY_REASON);
 }
 
 static void

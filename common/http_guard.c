@@ -311,12 +311,15 @@ take_transfer_encoding(struct http_guard *guard, struct http_request *request, s
 	return http_guard_refuse(request, 400, "Transfer-Encoding does not end with chunked.");
 }
 
+/* take_expect: HTTP/1.0 has no expectations (RFC 9110, 10.1.1), and an empty list of them expects nothing. */
 static void
 take_expect(struct http_request *request, struct http_span value)
 {
+	if (request->minor == 0 || value.len == 0)
+		return;
 	if (!span_same(value, "100-continue"))
 		request->expect = HTTP_EXPECT_UNKNOWN;
-	else if (request->expect == HTTP_EXPECT_NONE && request->minor > 0)
+	else if (request->expect == HTTP_EXPECT_NONE)
 		request->expect = HTTP_EXPECT_CONTINUE;
 }
 

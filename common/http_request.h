@@ -40,7 +40,7 @@ enum http_event {
 enum http_expect {
 	HTTP_EXPECT_NONE,
 	HTTP_EXPECT_CONTINUE, /* the client waits for 100 before it sends the body */
-	HTTP_EXPECT_UNKNOWN,  /* any other expectation: 417 (RFC 9110, 10.1.1) */
+	HTTP_EXPECT_UNKNOWN,  /* any other expectation on HTTP/1.1: 417 (RFC 9110, 10.1.1) */
 };
 
 #define HTTP_LENGTH_CHUNKED (-1)

@@ -211,13 +211,13 @@ http_response_head(char *buf, size_t size, const struct http_response *response)
 		to = append(to, response->content_type, type_len);
 		to = append_literal(to, "\r\n");
 	}
+	if (fields_len > 0)
+		to = append(to, response->fields, fields_len);
 	to = append_framing(to, response);
 	to = append_literal(to, "Date: ");
 	to = append(to, date_now(), DATE_LEN);
 	to = append_literal(to, "\r\n");
 	to = append(to, server_line, server_line_len);
-	if (fields_len > 0)
-		to = append(to, response->fields, fields_len);
 	to = append_connection(to, response);
 	to = append_literal(to, "\r\n");
 	return (size_t)(to - buf);

@@ -35,7 +35,7 @@ void http_response_set_server(const char *name);
 
 /*
  * http_response_head writes the status line and header section: Content-Type,
- * Content-Length (or Transfer-Encoding), Date, Server, `fields`, and Connection only where the
+ * `fields`, Content-Length (or Transfer-Encoding), Date, Server, and Connection only where the
  * version needs it (`keep-alive` on 1.0, `close` on 1.1), then the empty line.
  * 204 and 304 carry no framing, as they never have a body.  A length that is unknown on HTTP/1.0 is an answer without
  * keep-alive, whatever the caller hoped: the end of the connection ends it.

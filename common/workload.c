@@ -119,12 +119,12 @@ workload_plan(struct workload_plan *plan, const struct http_request *request, co
 	else
 		plan_text(plan, "not_found", 404, "404: Not Found");
 
-	/* Only a route that exists looks at the body and at Expect, as in aiohttp. */
-	if (plan->status == 404 || plan->status == 405)
-		return;
+	/* As in aiohttp: Expect is looked at for any path, the body only where a handler reads it. */
 	if (request->expect == HTTP_EXPECT_UNKNOWN) {
-		workload_plan_error(plan, 417, NULL);
-	} else if (plan->kind != WORKLOAD_ECHO && request->content_length > WORKLOAD_BODY_MAX) {
-		workload_plan_error(plan, 413, NULL);
+		workload_plan_error(plan, 417, "Only 100-continue can be expected.");
+		plan->close = request->content_length != 0;
+	} else if (plan->kind != WORKLOAD_ECHO && plan->status != 404 && plan->status != 405 &&
+		   request->content_length > WORKLOAD_BODY_MAX) {
+		workload_plan_error(plan, 413, WORKLOAD_BODY_REASON);
 	}
 }

@@ -32,6 +32,7 @@ struct workload_plan {
 
 /* Largest body that a handler other than /echo reads and drops (aiohttp's client_max_size); above: 413. */
 #define WORKLOAD_BODY_MAX (1024 * 1024)
+#define WORKLOAD_BODY_REASON "The body is larger than 1048576 bytes." /* why it is 413 */
 
 /*
  * workload_plan decides what REQUEST (at HTTP_HEAD) gets, with the present
@@ -42,7 +43,7 @@ struct workload_plan {
  *   other methods          405 with Allow, as aiohttp words it
  *   other paths            404
  *   bad override           400 that says what is allowed
- *   unknown Expect         417;  a dropped body above WORKLOAD_BODY_MAX: 413 with close
+ *   unknown Expect         417, with close where a body may follow;  a dropped body above WORKLOAD_BODY_MAX: 413 with close
  */
 void workload_plan(struct workload_plan *plan, const struct http_request *request, const struct settings *settings);
 

@@ -131,7 +131,7 @@ drop_body(struct exchange *exchange)
 			return refuse_event(exchange, event);
 		dropped += exchange->request.body.len;
 		if (dropped > WORKLOAD_BODY_MAX) {
-			refuse(exchange, 413, NULL);
+			refuse(exchange, 413, WORKLOAD_BODY_REASON);
 			return true;
 		}
 	}

@@ -381,7 +381,13 @@ class TestExpect:
         assert data.startswith(b"HTTP/1.1 200")
 
     def test_anything_else_is_417(self, server):
-        assert server.get("/", fields="Expect: miracles\r\n")[0] == 417
+        for target in ["/", "/echo", "/a/b"]:
+            assert server.get(target, fields="Expect: miracles\r\n")[0] == 417
+            assert server.get(target, fields="Expect: miracles\r\n", method="POST", body=b"abc")[0] == 417
+
+    def test_nothing_is_expected_of_http_10_or_by_an_empty_field(self, server):
+        assert parse_response(server.exchange(b"GET / HTTP/1.0\r\nExpect: miracles\r\n\r\n"))[0] == 200
+        assert server.get("/", fields="Expect:\r\n")[0] == 200
 
 
 class TestEcho:

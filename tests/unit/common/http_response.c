@@ -67,8 +67,8 @@ test_fields_follow_and_a_connection_that_ends_says_so(void **state)
 
 	(void)state;
 	assert_string_equal(head_of(&response),
-	    "HTTP/1.1 405 Method Not Allowed\r\nContent-Type: text/plain\r\nContent-Length: 0\r\nDate: now\r\n"
-	    "Server: async_server/0.1.0\r\nAllow: GET,HEAD\r\nConnection: close\r\n\r\n");
+	    "HTTP/1.1 405 Method Not Allowed\r\nContent-Type: text/plain\r\nAllow: GET,HEAD\r\n"
+	    "Content-Length: 0\r\nDate: now\r\nServer: async_server/0.1.0\r\nConnection: close\r\n\r\n");
 }
 
 static void

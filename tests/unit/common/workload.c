@@ -199,9 +199,12 @@ test_expectations_and_large_bodies(void **state)
 	asked.expect = HTTP_EXPECT_UNKNOWN;
 	workload_plan(&plan, &asked, settings);
 	assert_int_equal(plan.status, 417);
+	assert_false(plan.close);
 	asked.target = (struct http_span){.at = "/a/b", .len = 4};
+	asked.content_length = 1;
 	workload_plan(&plan, &asked, settings);
-	assert_int_equal(plan.status, 404);
+	assert_int_equal(plan.status, 417);
+	assert_true(plan.close);
 
 	asked = request("GET", "/");
 	asked.content_length = WORKLOAD_BODY_MAX;

@@ -18,6 +18,9 @@
 #define LINE_MAX_BYTES 16384
 static_assert(PIPE_BUF >= ACCESS_LOG_LINE_MIN, "a line of any format goes through a pipe whole");
 
+/* The buffer begins with a newline, which is written only behind half a line: a disk that was full may have one. */
+#define EMPTY 1
+
 struct access_log {
 	const char *path; /* NULL: standard output */
 	int fd;
@@ -27,7 +30,7 @@ struct access_log {
 	uint64_t dropped; /* lines lost since writing last worked */
 	struct access_log_format format;
 	struct access_log_stamp stamp;
-	size_t used;
+	size_t used; /* of the buffer; EMPTY at least */
 	char buffer[BUFFER_BYTES];
 };
 
@@ -75,6 +78,8 @@ access_log_new(struct access_log **log, const char *path, enum access_log_style 
 		return error;
 	}
 	set_sizes(new_log);
+	new_log->buffer[0] = '\n';
+	new_log->used = EMPTY;
 	*log = new_log;
 	return 0;
 }
@@ -150,10 +155,11 @@ drop(struct access_log *log, const char *at, size_t len)
 void
 access_log_flush(struct access_log *log)
 {
-	size_t done = 0;
+	size_t done;
 
-	if (log == NULL || log->used == 0)
+	if (log == NULL || log->used == EMPTY)
 		return;
+	done = log->torn ? 0 : EMPTY;
 	while (done < log->used) {
 		ssize_t written =
 		    write(log->fd, log->buffer + done, whole_lines(log, log->buffer + done, log->used - done));
@@ -166,13 +172,14 @@ access_log_flush(struct access_log *log)
 		log->torn = log->buffer[done - 1] != '\n';
 	}
 	if (done < log->used) {
+		done = done > EMPTY ? done : EMPTY;
 		drop(log, log->buffer + done, log->used - done);
 	} else if (log->dropped > 0) {
 		log_warning(
 		    "The access log lost %llu lines that could not be written", (unsigned long long)log->dropped);
 		log->dropped = 0;
 	}
-	log->used = 0;
+	log->used = EMPTY;
 }
 
 void
@@ -180,10 +187,7 @@ access_log_add(struct access_log *log, const struct access_log_entry *entry)
 {
 	if (log == NULL)
 		return;
-	if (BUFFER_BYTES - log->used < log->line_max + 1)
+	if (BUFFER_BYTES - log->used < log->line_max)
 		access_log_flush(log);
-	/* A disk that was full has half a line: the next one is not to be joined to it. */
-	if (log->used == 0 && log->torn)
-		log->buffer[log->used++] = '\n';
 	log->used += access_log_line(log->buffer + log->used, log->line_max, &log->format, entry, &log->stamp);
 }

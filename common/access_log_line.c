@@ -2,6 +2,7 @@
 #include "common/access_log_line.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -99,12 +100,15 @@ digit_of(const char *digits, char byte)
 	return found == NULL ? -1 : (int)(found - digits);
 }
 
+/* byte_of returns what two hexadecimal digits stand for, or -1. */
 static int
-hex_of(char byte)
+byte_of(const char hex[2])
 {
-	int digit = digit_of("0123456789abcdef", byte);
+	static const char digits[] = "0123456789abcdef";
+	int high = digit_of(digits, (char)tolower((unsigned char)hex[0]));
+	int low = digit_of(digits, (char)tolower((unsigned char)hex[1]));
 
-	return digit >= 0 ? digit : digit_of("0123456789ABCDEF", byte);
+	return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
 /* put_path puts PATH without its percent-encoding, as gunicorn's PATH_INFO. */
@@ -119,11 +123,14 @@ put_path(struct line *line, struct http_span path)
 		return;
 	}
 	for (size_t i = 0; i < path.len && len < sizeof(decoded); i++) {
-		bool encoded =
-		    path.at[i] == '%' && path.len - i > 2 && hex_of(path.at[i + 1]) >= 0 && hex_of(path.at[i + 2]) >= 0;
+		int byte = path.at[i] == '%' && path.len - i > 2 ? byte_of(path.at + i + 1) : -1;
 
-		decoded[len++] = encoded ? (char)(hex_of(path.at[i + 1]) << 4 | hex_of(path.at[i + 2])) : path.at[i];
-		i += encoded ? 2 : 0;
+		if (byte < 0) {
+			decoded[len++] = path.at[i];
+		} else {
+			decoded[len++] = (char)byte;
+			i += 2;
+		}
 	}
 	put_span(line, (struct http_span){.at = decoded, .len = len});
 }

@@ -38,6 +38,43 @@ what_comes_back_is_lent_again_and_clean(void **state)
 	assert_null(store.first);
 }
 
+static bool no_memory;
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+
+void *
+__wrap_malloc(size_t size)
+{
+	return no_memory ? NULL : __real_malloc(size);
+}
+
+static void
+a_kept_head_is_a_copy_and_goes_with_its_request(void **state)
+{
+	struct exchange_store store = {.limits = &limits};
+	struct exchange *exchange = exchange_take(&store, NULL);
+	char head[] = "HTTP/1.1 200 OK";
+
+	(void)state;
+	assert_non_null(exchange);
+	exchange_keep_head(exchange, head, sizeof(head));
+	exchange_keep_head(exchange, head, sizeof(head) - 1);
+	head[0] = 'X';
+	assert_int_equal(exchange->head_len, sizeof(head) - 1);
+	assert_memory_equal(exchange->head, "HTTP/1.1 200 OK", sizeof(head) - 1);
+	exchange_reset(exchange);
+	assert_null(exchange->head);
+	exchange_keep_head(exchange, head, sizeof(head));
+	no_memory = true;
+	exchange_keep_head(exchange, head, sizeof(head));
+	no_memory = false;
+	assert_null(exchange->head);
+	exchange_keep_head(exchange, head, sizeof(head));
+	exchange_give(&store, exchange);
+	exchange_store_deinit(&store);
+}
+
 static void
 a_peak_is_given_back(void **state)
 {
@@ -58,6 +95,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_comes_back_is_lent_again_and_clean),
+	    cmocka_unit_test(a_kept_head_is_a_copy_and_goes_with_its_request),
 	    cmocka_unit_test(a_peak_is_given_back),
 	};
 

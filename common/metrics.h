@@ -7,10 +7,12 @@
 #include <stdint.h>
 
 /* The statuses that are counted each by itself: those that http_reason knows. */
+/* clang-format off */
 #define METRICS_STATUSES(X) \
-	X(100) \
-	X(200) X(204) X(304) X(400) X(403) X(404) X(405) X(408) X(411) X(413) X(414) X(415) X(417) X(422) X(429) \
-	    X(431) X(500) X(501) X(502) X(503) X(504) X(505)
+	X(100) X(200) X(204) X(304) \
+	X(400) X(403) X(404) X(405) X(408) X(411) X(413) X(414) X(415) X(417) X(422) X(429) X(431) \
+	X(500) X(501) X(502) X(503) X(504) X(505)
+/* clang-format on */
 
 /* A status's place among the counters; every other one is METRICS_OTHER. */
 enum {

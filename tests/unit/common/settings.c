@@ -328,7 +328,7 @@ test_a_reading_is_consistent(void **state)
 }
 
 /* Where a writer is killed: the linker puts these two in the place of the real ones (settings_LINK in the Makefile). */
-static enum { NOWHERE, BEFORE_IT_WRITES, BEFORE_IT_UNLOCKS } dies;
+static enum death { NOWHERE, BEFORE_IT_WRITES, BEFORE_IT_UNLOCKS } dies;
 
 int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
 int __real_pthread_mutex_unlock(pthread_mutex_t *mutex);
@@ -355,7 +355,7 @@ __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
 
 /* let_writer_die has a child killed while it writes TWO, with the lock in its hand. */
 static void
-let_writer_die(struct settings *settings, int where)
+let_writer_die(struct settings *settings, enum death where)
 {
 	int status;
 	pid_t pid;

@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "async_server/conn.h"
 #include "async_server/conn_run.h"
@@ -57,7 +58,8 @@ static void
 pause_full(struct acceptor *acceptor)
 {
 	if (!acceptor->told)
-		log_warning("At --max-connections %zu: the next ones wait until one closes", acceptor->room_max);
+		log_warning("At --max-connections %lld: the next ones wait until one closes",
+		    (long long)acceptor->server->config.max_connections);
 	acceptor->told = true;
 	pause_accepting(acceptor);
 }
@@ -78,6 +80,14 @@ pause_failed(struct acceptor *acceptor, int error)
 	deadline_set(&server->deadlines, &acceptor->retry, clock_now_ns() + RETRY_NS);
 }
 
+static bool
+is_full(const struct server *server)
+{
+	int64_t max = server->config.max_connections;
+
+	return max > 0 && server->connections >= (size_t)max;
+}
+
 /* accept_one accepts one connection. Returns false when there is none, or none that can be accepted now. */
 static bool
 accept_one(struct acceptor *acceptor)
@@ -85,7 +95,7 @@ accept_one(struct acceptor *acceptor)
 	struct conn *conn;
 	int fd;
 
-	if (acceptor->server->connections >= acceptor->room_max) {
+	if (is_full(acceptor->server)) {
 		pause_full(acceptor);
 		return false;
 	}
@@ -133,6 +143,7 @@ on_connection(uv_poll_t *poll, int status, int events)
 	struct acceptor *acceptor = poll->data;
 
 	(void)events;
+	server_begin_round(acceptor->server);
 	if (status < 0)
 		pause_failed(acceptor, status);
 	else if (acceptor->ending)
@@ -150,11 +161,11 @@ on_retry(struct deadline *deadline)
 }
 
 int
-acceptor_init(struct acceptor *acceptor, struct server *server, int fd, size_t room_max)
+acceptor_init(struct acceptor *acceptor, struct server *server, int fd, bool owned)
 {
 	int error;
 
-	*acceptor = (struct acceptor){.server = server, .fd = fd, .room_max = room_max, .retry.expire = on_retry};
+	*acceptor = (struct acceptor){.server = server, .fd = fd, .owned = owned, .retry.expire = on_retry};
 	error = uv_poll_init(&server->loop, &acceptor->poll, fd);
 	if (error != 0) {
 		acceptor->fd = -1;
@@ -176,7 +187,7 @@ acceptor_finish(struct acceptor *acceptor)
 {
 	if (!acceptor->ending) {
 		acceptor->ending = true;
-		acceptor->left = (size_t)acceptor->server->config->backlog + 1; /* as many as the queue may hold */
+		acceptor->left = (size_t)acceptor->server->config.backlog + 1; /* as many as the queue may hold */
 		if (acceptor->paused)
 			limit_left(acceptor);
 	}
@@ -191,6 +202,9 @@ acceptor_close(struct acceptor *acceptor)
 		return;
 	deadline_remove(&acceptor->retry);
 	uv_close((uv_handle_t *)&acceptor->poll, NULL);
-	listener_close(acceptor->fd);
+	if (acceptor->owned)
+		listener_close(acceptor->fd);
+	else
+		close(acceptor->fd);
 	acceptor->fd = -1;
 }

@@ -15,8 +15,8 @@ struct acceptor {
 	uv_poll_t poll;
 	struct server *server;
 	struct deadline retry; /* after a resource ran out */
-	size_t room_max;       /* connections at a time */
 	int fd;                /* the listening socket; -1: closed */
+	bool owned;            /* nobody else has it: the file of a Unix socket goes with it */
 	bool paused;           /* not watching: a resource, or --max-connections, ran out */
 	bool told;             /* and the log has said so; until nobody waits in the backlog again */
 	bool ending;           /* serves those who wait already, then closes */
@@ -24,11 +24,11 @@ struct acceptor {
 };
 
 /*
- * acceptor_init takes over FD, a listening socket, and accepts at most
- * ROOM_MAX connections at a time for SERVER.  Returns 0 or -errno (FD is then still
- * the caller's).
+ * acceptor_init takes over FD, a listening socket, and accepts its connections
+ * for SERVER while there is room for them (--max-connections).  OWNED: the file of a Unix socket is
+ * removed when FD is closed.  Returns 0 or -errno (FD is then still the caller's).
  */
-MUST_CHECK int acceptor_init(struct acceptor *acceptor, struct server *server, int fd, size_t room_max);
+MUST_CHECK int acceptor_init(struct acceptor *acceptor, struct server *server, int fd, bool owned);
 
 /* acceptor_room tells it that a connection has been closed: if it had paused, it goes on. */
 void acceptor_room(struct acceptor *acceptor);

@@ -1,7 +1,12 @@
 /* What the command line asks of async_server. */
 #include "async_server/config.h"
 
+#include <errno.h>
+#include <sched.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/access_log_format.h"
@@ -22,6 +27,37 @@ parse_format(void *config, const char *value, char *error, size_t error_size)
 	return access_log_format_parse(&format, ACCESS_LOG_AIOHTTP, value, error, error_size) == 0 ? 0 : -1;
 }
 
+/* processors counts those that this process may run on: containers and taskset give less than the machine has. */
+static int64_t
+processors(void)
+{
+	cpu_set_t set;
+	int count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+
+	return count < 1 ? 1 : count > CONFIG_LOOPS_MAX ? CONFIG_LOOPS_MAX : count;
+}
+
+static int
+parse_loops(void *config, const char *value, char *error, size_t error_size)
+{
+	struct config *c = config;
+	char *end;
+	long loops;
+
+	if (strcmp(value, "auto") == 0) {
+		c->loops = processors();
+		return 0;
+	}
+	errno = 0;
+	loops = strtol(value, &end, 10);
+	if (*value < '0' || *value > '9' || *end != '\0' || errno != 0 || loops < 1 || loops > CONFIG_LOOPS_MAX) {
+		snprintf(error, error_size, "must be auto or a whole number from 1 to %d", CONFIG_LOOPS_MAX);
+		return -1;
+	}
+	c->loops = loops;
+	return 0;
+}
+
 static const struct option_row rows[] = {
     {.type = OPTION_HEADING, .help = "Where it listens"},
     {OPTION_STRING, 'b', "bind", "ADDRESS", "HOST:PORT, [IPV6]:PORT, PORT or unix:PATH (127.0.0.1:8088)", FIELD(bind),
@@ -34,17 +70,31 @@ static const struct option_row rows[] = {
 	FIELD(max_connections), 0, 1e6, NULL, NULL},
     {OPTION_STRING, 0, "admin", "ADDRESS", "serve /settings, /metrics and /healthz here (off)", FIELD(admin), 0, 0,
 	NULL, NULL},
+    {OPTION_PARSE, 0, "loops", "N",
+	"event loops, each a thread with a listening socket, a pool and counters of its own; auto: one a processor (1)",
+	0, 0, 0, NULL, parse_loops},
     {.type = OPTION_HEADING, .help = "What a handler does"},
-    {OPTION_SECONDS, 0, "sleep", "S", "seconds that a handler waits before it answers (0.1)", FIELD(sleep_ns), 0,
-	SETTINGS_SLEEP_MAX_S, NULL, NULL},
+    {OPTION_SECONDS, 0, "sleep", "S",
+	"seconds that a handler waits before it answers (0.1, or 0 where --cpu is given and --sleep is not)",
+	FIELD(sleep_ns), 0, SETTINGS_SLEEP_MAX_S, NULL, NULL},
+    {OPTION_MS, 0, "cpu", "MS", "milliseconds of CPU time that it computes, before it waits (0)", FIELD(cpu_ns), 0,
+	SETTINGS_CPU_MAX_S * 1000, NULL, NULL},
     {OPTION_CHOICE, 0, "mode", "MODE",
 	"how it waits: async (a timer of the loop), blocking (nanosleep in the loop) or threadpool (nanosleep on a "
 	"pool thread) (async)",
 	FIELD(mode), 0, 0, WAIT_MODE_CHOICES, NULL},
+    {OPTION_PERCENT, 0, "blocking-share", "P", "percent of the requests that block although the mode is async (0)",
+	FIELD(blocking_share), 0, 100, NULL, NULL},
     {OPTION_INT, 0, "threads", "N", "threads of the pool (as in Python: processors + 4, at most 32)", FIELD(threads), 1,
 	1024, NULL, NULL},
+    {OPTION_INT, 0, "pool-queue", "N", "requests that may wait for a thread of it; the next ones get 503 (4096)",
+	FIELD(pool_queue), 0, 1e6, NULL, NULL},
     {OPTION_SECONDS, 0, "max-sleep", "S", "longest sleep that a request or PUT /settings may ask for (60)",
 	FIELD(max_sleep_ns), 0, SETTINGS_SLEEP_MAX_S, NULL, NULL},
+    {OPTION_MS, 0, "max-cpu", "MS", "most computing that a request or PUT /settings may ask for (10000)",
+	FIELD(max_cpu_ns), 0, SETTINGS_CPU_MAX_S * 1000, NULL, NULL},
+    {OPTION_SECONDS, 0, "handler-timeout", "S", "from a request's end to its answer, else 503 (3600)",
+	FIELD(handler_timeout_ns), 0.001, 86400, NULL, NULL},
     {.type = OPTION_HEADING, .help = "How long it waits for a client"},
     {OPTION_SECONDS, 0, "keep-alive", "S", "for the next request on a connection (75)", FIELD(keep_alive_ns), 0.001,
 	86400, NULL, NULL},
@@ -105,6 +155,21 @@ default_threads(void)
 	return processors + 4 < 32 ? processors + 4 : 32;
 }
 
+/* check_together finds what no option alone can be wrong about. */
+static void
+check_together(const struct config *config)
+{
+	if (config->sleep_ns > config->max_sleep_ns)
+		options_fail(&program, "--sleep %g is above --max-sleep %g; raise --max-sleep",
+		    (double)config->sleep_ns / (double)NS_PER_SEC, (double)config->max_sleep_ns / (double)NS_PER_SEC);
+	if (config->cpu_ns > config->max_cpu_ns)
+		options_fail(&program, "--cpu %g is above --max-cpu %g; raise --max-cpu",
+		    (double)config->cpu_ns / (double)NS_PER_MS, (double)config->max_cpu_ns / (double)NS_PER_MS);
+	if (config->max_connections > 0 && config->max_connections < config->loops)
+		options_fail(&program, "--max-connections %lld is below --loops %lld; each loop needs one at least",
+		    (long long)config->max_connections, (long long)config->loops);
+}
+
 void
 config_parse(struct config *config, int argc, char **argv)
 {
@@ -114,7 +179,12 @@ config_parse(struct config *config, int argc, char **argv)
 	    .bind = "127.0.0.1:8088",
 	    .log_level = LOG_LEVEL_INFO,
 	    .mode = WAIT_ASYNC,
-	    .sleep_ns = NS_PER_SEC / 10,
+	    .sleep_ns = SETTINGS_UNNAMED,
+	    .cpu_ns = SETTINGS_UNNAMED,
+	    .max_cpu_ns = 10 * NS_PER_SEC,
+	    .loops = 1,
+	    .pool_queue = 4096,
+	    .handler_timeout_ns = 3600 * NS_PER_SEC,
 	    .max_sleep_ns = 60 * NS_PER_SEC,
 	    .threads = default_threads(),
 	    .backlog = 2048,
@@ -129,7 +199,6 @@ config_parse(struct config *config, int argc, char **argv)
 	operand = options_parse(&program, config, argc, argv);
 	if (operand < argc)
 		options_fail(&program, "unexpected argument %s; see async_server --help", argv[operand]);
-	if (config->sleep_ns > config->max_sleep_ns)
-		options_fail(&program, "--sleep %g is above --max-sleep %g; raise --max-sleep",
-		    (double)config->sleep_ns / (double)NS_PER_SEC, (double)config->max_sleep_ns / (double)NS_PER_SEC);
+	settings_name_rest(&config->sleep_ns, &config->cpu_ns, NS_PER_SEC / 10);
+	check_together(config);
 }

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#define CONFIG_LOOPS_MAX 64
+
 /* Fixed after config_parse. Times are in nanoseconds; strings point into argv. */
 struct config {
 	const char *bind;
@@ -16,14 +18,20 @@ struct config {
 	int mode;                  /* enum wait_mode at start */
 	uint64_t sleep_ns;         /* at start */
 	uint64_t max_sleep_ns;
-	int64_t threads; /* of the pool */
+	uint64_t cpu_ns; /* at start */
+	uint64_t max_cpu_ns;
+	uint32_t blocking_share; /* at start; parts of SETTINGS_SHARE_WHOLE */
+	int64_t loops;           /* from 1 to CONFIG_LOOPS_MAX */
+	int64_t threads;         /* of each loop's pool */
+	int64_t pool_queue;      /* requests that may wait for a thread of it */
 	int64_t backlog;
-	int64_t max_connections;    /* 0: as many as there are file descriptors */
-	uint64_t keep_alive_ns;     /* between two requests */
-	uint64_t header_timeout_ns; /* until the first byte; and from it to the end of the header */
-	uint64_t body_timeout_ns;   /* between two pieces of a body */
-	uint64_t drain_timeout_ns;  /* for a peer that does not take an answer, or does not close after it */
-	int64_t min_rate;           /* bytes a second, of a body or an answer, after those; 0: any */
+	int64_t max_connections;     /* 0: as many as there are file descriptors */
+	uint64_t keep_alive_ns;      /* between two requests */
+	uint64_t header_timeout_ns;  /* until the first byte; and from it to the end of the header */
+	uint64_t body_timeout_ns;    /* between two pieces of a body */
+	uint64_t handler_timeout_ns; /* from a request's end to its answer */
+	uint64_t drain_timeout_ns;   /* for a peer that does not take an answer, or does not close after it */
+	int64_t min_rate;            /* bytes a second, of a body or an answer, after those; 0: any */
 	uint64_t shutdown_timeout_ns;
 	uint64_t slow_callback_ns;
 };

@@ -11,6 +11,7 @@
 #include "async_server/conn_run.h"
 #include "async_server/handler.h"
 #include "async_server/server.h"
+#include "async_server/wait.h"
 #include "common/clock.h"
 #include "common/listener.h"
 
@@ -45,7 +46,7 @@ void
 conn_prolong(struct conn *conn, uint64_t timeout_ns, size_t bytes)
 {
 	struct server *server = conn->server;
-	uint64_t min_rate = (uint64_t)server->config->min_rate;
+	uint64_t min_rate = (uint64_t)server->config.min_rate;
 	uint64_t now_ns = server_now_ns(server);
 	uint64_t due_ns = now_ns + timeout_ns;
 
@@ -122,7 +123,7 @@ conn_open(struct server *server, int fd)
 	metrics_add(&server->metrics->connections_accepted, 1);
 	conn_watch(conn, UV_READABLE);
 	conn_begin_limit(
-	    conn, CONN_LIMIT_IDLE, server->stopping ? CONN_STOP_GRACE_NS : server->config->header_timeout_ns);
+	    conn, CONN_LIMIT_IDLE, server->stopping ? CONN_STOP_GRACE_NS : server->config.header_timeout_ns);
 	return conn;
 }
 
@@ -142,7 +143,7 @@ conn_close(struct conn *conn)
 	if (conn->state == CONN_CLOSED)
 		return;
 	if (conn->state == CONN_WAITING)
-		metrics_add(&server->metrics->sleeps_ended, 1);
+		wait_count_end(conn);
 	if (conn->in_pool)
 		pool_cancel(&server->pool, &conn->exchange->job);
 	conn->state = CONN_CLOSED;
@@ -158,7 +159,7 @@ conn_close(struct conn *conn)
 	close(conn->fd);
 	server->connections--;
 	metrics_add(&server->metrics->connections_closed, 1);
-	acceptor_room(&server->acceptor);
+	server_has_room(server);
 }
 
 ssize_t
@@ -196,5 +197,5 @@ conn_flush(struct conn *conn)
 		conn_close(conn);
 		return;
 	}
-	conn_begin_limit(conn, CONN_LIMIT_DRAIN, server->config->drain_timeout_ns);
+	conn_begin_limit(conn, CONN_LIMIT_DRAIN, server->config.drain_timeout_ns);
 }

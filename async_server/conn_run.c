@@ -6,6 +6,7 @@
 
 #include "async_server/handler.h"
 #include "async_server/server.h"
+#include "async_server/wait.h"
 
 static bool
 is_reading(const struct conn *conn)
@@ -94,7 +95,7 @@ keep_request(struct conn *conn)
 static void
 set_linger_deadline(struct conn *conn)
 {
-	uint64_t limit_ns = conn->server->config->drain_timeout_ns;
+	uint64_t limit_ns = conn->server->config.drain_timeout_ns;
 
 	if (server_stop_asked(conn->server) && limit_ns > CONN_STOP_GRACE_NS)
 		limit_ns = CONN_STOP_GRACE_NS;
@@ -122,7 +123,7 @@ linger(struct conn *conn)
 static void
 settle_idle(struct conn *conn)
 {
-	const struct config *config = conn->server->config;
+	const struct config *config = &conn->server->config;
 
 	if (conn->state == CONN_IDLE)
 		conn_give_exchange(conn);
@@ -138,7 +139,7 @@ settle_idle(struct conn *conn)
 static void
 settle(struct conn *conn, size_t came)
 {
-	const struct config *config = conn->server->config;
+	const struct config *config = &conn->server->config;
 
 	if (conn->output.bytes != NULL) {
 		conn_watch(conn, UV_WRITABLE);
@@ -191,7 +192,7 @@ run(struct conn *conn, const char *data, size_t len)
 		conn_flush(conn);
 		if (conn->state != CONN_READY || conn->output.bytes != NULL)
 			break;
-		handler_wait(conn);
+		wait_begin(conn);
 	}
 	keep_request(conn);
 	keep_input(conn, data, len);
@@ -213,8 +214,7 @@ resume(struct conn *conn)
 void
 conn_wake(struct conn *conn)
 {
-	metrics_add(&conn->server->metrics->sleeps_ended, 1);
-	handler_answer(conn);
+	wait_end(conn);
 	resume(conn);
 }
 
@@ -254,7 +254,7 @@ on_writable(struct conn *conn)
 		return;
 	output->at += (uint32_t)sent;
 	if (output->at < output->len) {
-		conn_prolong(conn, conn->server->config->drain_timeout_ns, (size_t)sent);
+		conn_prolong(conn, conn->server->config.drain_timeout_ns, (size_t)sent);
 		return;
 	}
 	conn_drop_bytes(output);
@@ -266,6 +266,7 @@ conn_on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct conn *conn = poll->data;
 
+	server_begin_round(conn->server);
 	if (status < 0 && conn->state == CONN_WAITING)
 		conn_watch(conn, 0); /* the handler goes on without its client, as in aiohttp */
 	else if (status < 0)
@@ -296,7 +297,8 @@ conn_on_deadline(struct deadline *deadline)
 	struct conn *conn = CONTAINER_OF(deadline, struct conn, deadline);
 
 	if (conn->state == CONN_WAITING) {
-		conn_wake(conn);
+		if (wait_is_over(conn))
+			conn_wake(conn);
 		return;
 	}
 	/* It may be the loop that was late (it can have been blocked for long), and not the peer: look once more. */

@@ -57,6 +57,9 @@ exchange_reset(struct exchange *exchange)
 	exchange->head_sent = false;
 	exchange->chunked = false;
 	exchange->keep_alive = false;
+	exchange->ended = NULL;
+	exchange->limited = false;
+	exchange->overdue = false;
 }
 
 static void

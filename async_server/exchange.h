@@ -25,11 +25,14 @@ struct exchange {
 	uint64_t begun_ns;      /* when its header was complete; 0: not so far, or nobody asked */
 	char *head;             /* a copy of the answer's header section, for the access log; NULL: none */
 	size_t head_len;
-	bool planned;    /* the header is complete and the plan made */
-	bool kept;       /* the request's spans no longer point into the read buffer */
-	bool head_sent;  /* the answer has begun: its status cannot change */
-	bool chunked;    /* the answer's body goes in chunks */
-	bool keep_alive; /* as the answer's head said */
+	bool planned;            /* the header is complete and the plan made */
+	bool kept;               /* the request's spans no longer point into the read buffer */
+	bool head_sent;          /* the answer has begun: its status cannot change */
+	bool chunked;            /* the answer's body goes in chunks */
+	bool keep_alive;         /* as the answer's head said */
+	_Atomic uint64_t *ended; /* the counter that the end of its wait belongs to; NULL: it does not wait */
+	bool limited;            /* its connection's deadline is --handler-timeout's, not the sleep's */
+	bool overdue;            /* and has passed */
 };
 
 /* Exchanges that are free, so that a request costs no allocation. */

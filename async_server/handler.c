@@ -1,13 +1,10 @@
 /* From a request's events to its answer: what the plan says, waited for in the mode that it says. */
 #include "async_server/handler.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "async_server/conn_run.h"
 #include "async_server/server.h"
-#include "common/clock.h"
-#include "common/log.h"
 #include "common/workload.h"
 
 /* appended counts LEN bytes of the answer that were put at the end of the output buffer. */
@@ -119,6 +116,18 @@ handler_refuse(struct conn *conn, int status, const char *reason)
 }
 
 void
+handler_refuse_busy(struct conn *conn, const char *reason, const char *fields)
+{
+	struct workload_plan *plan = &conn->exchange->plan;
+
+	workload_plan_error(plan, 503, reason);
+	plan->fields = fields;
+	plan->close = false;
+	handler_answer(conn);
+	plan->fields = NULL;
+}
+
+void
 handler_abandon(struct conn *conn)
 {
 	struct exchange *exchange = conn->exchange;
@@ -200,7 +209,7 @@ on_complete(struct conn *conn)
 		if (exchange->chunked && !exchange->request.head)
 			append(conn, HTTP_LAST_CHUNK, strlen(HTTP_LAST_CHUNK));
 		finish(conn);
-	} else if (exchange->plan.wait.sleep_ns > 0) {
+	} else if (exchange->plan.wait.sleep_ns > 0 || exchange->plan.wait.cpu_ns > 0) {
 		conn->state = CONN_READY;
 	} else {
 		handler_answer(conn);
@@ -224,91 +233,6 @@ handler_event(struct conn *conn, enum http_event event)
 		handler_refuse(conn, conn->exchange->request.status, conn->exchange->request.reason);
 		break;
 	case HTTP_MORE:
-		break;
-	}
-}
-
-static void
-note_slow(struct conn *conn, uint64_t took_ns)
-{
-	const struct exchange *exchange = conn->exchange;
-	char target[256], what[384];
-
-	if (took_ns < conn->server->config->slow_callback_ns)
-		return;
-	log_escape(target, sizeof(target), exchange->request.target.at, exchange->request.target.len);
-	snprintf(what, sizeof(what), "handler %s, %s %s", exchange->plan.handler, exchange->request.method, target);
-	server_note_slow(conn->server, what, took_ns);
-}
-
-static void
-wait_blocking(struct conn *conn, uint64_t begun_ns, uint64_t sleep_ns)
-{
-	clock_sleep_until_ns(begun_ns + sleep_ns);
-	uv_update_time(&conn->server->loop);
-	note_slow(conn, clock_now_ns() - begun_ns);
-	metrics_add(&conn->server->metrics->sleeps_ended, 1);
-	handler_answer(conn);
-}
-
-static void
-on_pool_done(struct pool_job *job)
-{
-	struct exchange *exchange = CONTAINER_OF(job, struct exchange, job);
-	struct conn *conn = exchange->conn;
-
-	conn->server->jobs--;
-	conn->in_pool = false;
-	if (conn->state == CONN_CLOSED) {
-		exchange_give(&conn->server->exchanges, exchange);
-		conn_let_go(conn);
-		return;
-	}
-	conn_let_go(conn);
-	conn_wake(conn);
-}
-
-static void
-wait_threadpool(struct conn *conn, uint64_t sleep_ns)
-{
-	struct server *server = conn->server;
-
-	deadline_remove(&conn->deadline);
-	if (pool_run(&server->pool, &conn->exchange->job, 0, sleep_ns, on_pool_done) != 0) {
-		metrics_add(&server->metrics->sleeps_ended, 1);
-		handler_refuse(conn, 503, "no thread could be started");
-		return;
-	}
-	server->jobs++;
-	conn->holds++;
-	conn->in_pool = true;
-}
-
-void
-handler_wait(struct conn *conn)
-{
-	struct server *server = conn->server;
-	struct settings_values wait = conn->exchange->plan.wait;
-	uint64_t now_ns = clock_now_ns();
-
-	metrics_add(&server->metrics->sleeps_begun, 1);
-	conn->state = CONN_WAITING;
-	/*
-	 * Any number of connections may be readable in this round of the loop:
-	 * none of them is to block it once their time is over.  The loop
-	 * then gets to closing them.
-	 */
-	if (wait.mode == WAIT_BLOCKING && server_stop_is_over(server, now_ns))
-		wait.mode = WAIT_ASYNC;
-	switch (wait.mode) {
-	case WAIT_ASYNC:
-		deadline_set(&server->deadlines, &conn->deadline, now_ns + wait.sleep_ns);
-		break;
-	case WAIT_BLOCKING:
-		wait_blocking(conn, now_ns, wait.sleep_ns);
-		break;
-	case WAIT_THREADPOOL:
-		wait_threadpool(conn, wait.sleep_ns);
 		break;
 	}
 }

@@ -8,7 +8,9 @@
 #include "async_server/admin_thread.h"
 #include "async_server/config.h"
 #include "async_server/control.h"
-#include "async_server/server.h"
+#include "async_server/loops.h"
+#include "common/cpu_work.h"
+#include "common/http_response.h"
 #include "common/listener.h"
 #include "common/log.h"
 #include "common/standard_fds.h"
@@ -21,10 +23,9 @@ struct process {
 	struct config config;
 	struct settings *settings;
 	struct metrics *metrics;
-	struct access_log *access_log;
 	struct control control;
 	struct admin_thread admin;
-	struct server server;
+	struct loops loops;
 };
 
 /* fail ends a start that the world refused. */
@@ -62,24 +63,26 @@ open_logs(struct process *process)
 
 	snprintf(what, sizeof(what), "--error-logfile %s", config->error_logfile);
 	check(log_open(config->error_logfile, (enum log_level)config->log_level), what);
-	snprintf(what, sizeof(what), "--access-logfile %s", config->access_logfile);
-	check(
-	    access_log_new(&process->access_log, config->access_logfile, ACCESS_LOG_AIOHTTP, config->access_log_format),
-	    what);
 }
 
 static void
 open_state(struct process *process)
 {
 	const struct config *config = &process->config;
-	struct settings_values values = {.sleep_ns = config->sleep_ns, .mode = (enum wait_mode)config->mode};
+	struct settings_values values = {
+	    .sleep_ns = config->sleep_ns,
+	    .cpu_ns = config->cpu_ns,
+	    .mode = (enum wait_mode)config->mode,
+	    .blocking_share = config->blocking_share,
+	};
 	struct settings_limits limits = {
 	    .max_sleep_ns = config->max_sleep_ns,
+	    .max_cpu_ns = config->max_cpu_ns,
 	    .modes = 1U << WAIT_ASYNC | 1U << WAIT_BLOCKING | 1U << WAIT_THREADPOOL,
 	};
 
 	process->settings = settings_new(values, limits);
-	process->metrics = metrics_new(1);
+	process->metrics = metrics_new((size_t)config->loops);
 	if (process->settings == NULL || process->metrics == NULL)
 		fail("cannot map shared memory", strerror(errno));
 }
@@ -104,36 +107,48 @@ start_admin(struct process *process, int listen_fd)
 	    .listen_fd = listen_fd,
 	    .settings = process->settings,
 	    .metrics = process->metrics,
-	    .metrics_count = 1,
-	    .write_metrics = server_write_metrics,
-	    .context = &process->server,
+	    .metrics_count = process->loops.count,
+	    .write_metrics = loops_write_metrics,
+	    .context = &process->loops,
 	};
 	check(admin_thread_start(&process->admin), "cannot start the admin thread");
 }
 
 static void
-stop_server(void *server)
+stop_loops(void *loops)
 {
-	server_stop(server);
+	loops_stop(loops);
 }
 
 static void
-print_banner(int listen_fd, int admin_fd)
+open_loops(struct process *process)
+{
+	char why[512];
+	int status = loops_open(&process->loops, why, sizeof(why));
+
+	if (status == 0)
+		return;
+	fprintf(stderr, "async_server: %s\n", why);
+	exit(status);
+}
+
+static void
+print_banner(const struct process *process, int admin_fd)
 {
 	char name[LISTENER_NAME_MAX];
 
 	if (admin_fd >= 0)
 		log_info("Admin on %s", listener_name(admin_fd, name));
-	printf("======== Running on %s ========\n(Press CTRL+C to quit)\n", listener_name(listen_fd, name));
+	printf("======== Running on %s ========\n(Press CTRL+C to quit)\n", process->loops.name);
 	fflush(stdout);
 }
 
 static void
 close_state(struct process *process)
 {
-	access_log_free(process->access_log);
+	loops_deinit(&process->loops);
 	settings_free(process->settings);
-	metrics_free(process->metrics, 1);
+	metrics_free(process->metrics, (size_t)process->config.loops);
 }
 
 int
@@ -141,34 +156,32 @@ main(int argc, char **argv)
 {
 	static struct process process;
 	const struct config *config = &process.config;
-	int listen_fd, admin_fd = -1;
+	int admin_fd = -1;
 
 	check(standard_fds_open(), "cannot open /dev/null");
 	config_parse(&process.config, argc, argv);
 	control_block_signals();
 	raise_file_limit();
 	http_response_set_server("async_server/" LOOPFORK_VERSION);
+	cpu_work_calibrate();
 	open_logs(&process);
 	open_state(&process);
-	check(server_init(&process.server, config, process.settings, process.metrics, process.access_log),
-	    "cannot start the event loop");
-	check(control_start(&process.control, process.settings, stop_server, &process.server),
+	check(loops_init(&process.loops, config, process.settings, process.metrics, NULL, 0), "cannot make the loops");
+	check(control_start(&process.control, process.settings, stop_loops, &process.loops),
 	    "cannot start the thread that waits for signals");
 	if (config->admin != NULL) {
 		admin_fd = open_listener(config->admin, "--admin", ADMIN_BACKLOG);
 		start_admin(&process, admin_fd);
 	}
 	/* The last that is opened: see side_thread.h. */
-	listen_fd = open_listener(config->bind, "--bind", (int)config->backlog);
-	check(server_listen(&process.server, listen_fd), "cannot accept connections");
-	print_banner(listen_fd, admin_fd);
+	open_loops(&process);
+	print_banner(&process, admin_fd);
 
-	server_run(&process.server);
+	loops_run(&process.loops);
 
 	if (admin_fd >= 0)
 		admin_thread_end(&process.admin);
 	control_end(&process.control);
-	server_deinit(&process.server);
 	log_info("Stopped");
 	close_state(&process);
 	return 0;

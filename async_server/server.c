@@ -1,8 +1,10 @@
 /* One event loop and everything it serves: buffers, deadlines, connections, and its graceful end. */
 #include "async_server/server.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -60,32 +62,50 @@ on_timer(uv_poll_t *timer, int status, int events)
 	struct server *server = timer->data;
 	struct deadline *deadline;
 	uint64_t now_ns = clock_now_ns();
-	uint64_t lag_ns = 0;
+	uint64_t late_ns = 0;
 	size_t most = portion(server), done = 0;
 
 	(void)status;
 	(void)events;
+	server_begin_round(server);
 	server->timer_fired = true;
 	while (done < most && (deadline = deadline_queue_pop(&server->deadlines, now_ns)) != NULL) {
 		done++;
-		if (now_ns - deadline->due_ns > lag_ns)
-			lag_ns = now_ns - deadline->due_ns;
+		if (now_ns - deadline->due_ns > late_ns)
+			late_ns = now_ns - deadline->due_ns;
 		deadline->expire(deadline);
 	}
-	if (done == 0)
-		return;
-	atomic_store_explicit(&server->lag_ns, lag_ns, memory_order_relaxed);
-	if (lag_ns > atomic_load_explicit(&server->lag_max_ns, memory_order_relaxed))
-		atomic_store_explicit(&server->lag_max_ns, lag_ns, memory_order_relaxed);
+	if (done > 0)
+		atomic_store_explicit(&server->late_ns, late_ns, memory_order_relaxed);
 }
 
 void
 server_note_slow(struct server *server, const char *what, uint64_t took_ns)
 {
-	if (took_ns < server->config->slow_callback_ns)
+	if (took_ns < server->config.slow_callback_ns)
 		return;
 	metrics_add(&server->metrics->slow_callbacks, 1);
 	log_warning("Executing <%s> took %.3f seconds", what, (double)took_ns / (double)NS_PER_SEC);
+}
+
+/* end_round measures the round that is over: for so long nobody else was looked at. */
+static void
+end_round(struct server *server)
+{
+	uint64_t begun_ns = atomic_load_explicit(&server->round_begun_ns, memory_order_relaxed);
+	uint64_t took_ns;
+
+	if (begun_ns == 0)
+		return;
+	took_ns = clock_now_ns() - begun_ns;
+	atomic_store_explicit(&server->round_begun_ns, 0, memory_order_relaxed);
+	atomic_store_explicit(&server->round_ns, took_ns, memory_order_relaxed);
+	metrics_add(&server->busy_ns, took_ns);
+	if (took_ns > atomic_load_explicit(&server->round_max_ns, memory_order_relaxed))
+		atomic_store_explicit(&server->round_max_ns, took_ns, memory_order_relaxed);
+	/* Blocking handlers were seen to by themselves; this finds what should not be there: a slow disk, a bug. */
+	server_note_slow(server, "one round of the loop", took_ns - server->named_ns);
+	server->named_ns = 0;
 }
 
 static void
@@ -94,8 +114,30 @@ end(struct server *server)
 	server->ended = true;
 	uv_close((uv_handle_t *)&server->timer, NULL);
 	uv_close((uv_handle_t *)&server->check, NULL);
-	uv_close((uv_handle_t *)&server->stop, NULL);
+	uv_close((uv_handle_t *)&server->notice, NULL);
 	pool_end(&server->pool);
+}
+
+static void
+for_each_acceptor(struct server *server, void (*function)(struct acceptor *))
+{
+	for (size_t i = 0; i < server->acceptors_count; i++)
+		function(&server->acceptors[i]);
+}
+
+void
+server_has_room(struct server *server)
+{
+	for_each_acceptor(server, acceptor_room);
+}
+
+static bool
+accepts(const struct server *server)
+{
+	for (size_t i = 0; i < server->acceptors_count; i++)
+		if (server->acceptors[i].fd >= 0)
+			return true;
+	return false;
 }
 
 /* on_check runs when all events of a round are done, and the loop is about to wait. */
@@ -105,11 +147,11 @@ on_check(uv_check_t *check)
 	struct server *server = check->data;
 
 	access_log_flush(server->access_log);
-	/* Blocking handlers were seen to by themselves; this finds what should not be there: a slow disk, a bug. */
-	server_note_slow(server, "one round of the loop", clock_now_ns() - server_now_ns(server));
+	end_round(server);
 	if (server->stopping)
-		acceptor_finish(&server->acceptor); /* those who still wait, as connections closed and made room */
-	if (server->stopping && server->connections == 0 && server->jobs == 0 && server->acceptor.fd < 0)
+		for_each_acceptor(
+		    server, acceptor_finish); /* those who still wait, as connections closed and made room */
+	if (server->stopping && server->connections == 0 && server->jobs == 0 && !accepts(server))
 		end(server);
 	else
 		set_timer(server);
@@ -133,25 +175,55 @@ on_shutdown_timeout(struct deadline *deadline)
 	struct server *server = CONTAINER_OF(deadline, struct server, shutdown);
 
 	log_warning("--shutdown-timeout is over: closing %zu connections", server->connections);
-	acceptor_close(&server->acceptor);
+	for_each_acceptor(server, acceptor_close);
 	for_each_conn(server, conn_close);
 }
 
 static void
-on_stop(uv_async_t *async)
+begin_stop(struct server *server)
 {
-	struct server *server = async->data;
-
-	if (server->stopping)
-		return;
 	server->stopping = true;
 	server->shutdown.expire = on_shutdown_timeout;
 	deadline_set(&server->deadlines, &server->shutdown, atomic_load(&server->stop_due_ns));
-	acceptor_finish(&server->acceptor);
+	for_each_acceptor(server, acceptor_finish);
 	for_each_conn(server, conn_stop); /* reads from those just accepted, too */
 	if (server->connections > 0)
 		log_info("Finishing %zu connections within %g s", server->connections,
-		    (double)server->config->shutdown_timeout_ns / (double)NS_PER_SEC);
+		    (double)server->config.shutdown_timeout_ns / (double)NS_PER_SEC);
+}
+
+static void
+take_over_next(struct server *server)
+{
+	bool has_next;
+	int error;
+
+	pthread_mutex_lock(&server->next_lock);
+	has_next = server->has_next;
+	if (has_next)
+		server->config = server->next;
+	server->has_next = false;
+	pthread_mutex_unlock(&server->next_lock);
+	if (!has_next)
+		return;
+	error = access_log_reopen(server->access_log);
+	if (error != 0)
+		log_error("Cannot open the access log again: %s; the old file stays in use", strerror(-error));
+}
+
+static void
+on_notice(uv_poll_t *notice, int status, int events)
+{
+	struct server *server = notice->data;
+	eventfd_t count;
+
+	(void)status;
+	(void)events;
+	server_begin_round(server);
+	(void)eventfd_read(server->notice_fd, &count);
+	take_over_next(server);
+	if (server_stop_asked(server) && !server->stopping)
+		begin_stop(server);
 }
 
 static int
@@ -172,12 +244,11 @@ open_timer(struct server *server)
 
 int
 server_init(struct server *server, const struct config *config, struct settings *settings, struct metrics *metrics,
-    struct access_log *access_log)
+    struct access_log *access_log, int notice_fd)
 {
 	int error;
 
-	memset(server, 0, offsetof(struct server, in));
-	server->config = config;
+	server->config = *config;
 	server->settings = settings;
 	server->metrics = metrics;
 	server->access_log = access_log;
@@ -185,6 +256,8 @@ server_init(struct server *server, const struct config *config, struct settings 
 	server->limits.wanted = access_log_wanted(access_log);
 	server->exchanges.limits = &server->limits;
 	server->timer_fd = -1;
+	server->notice_fd = notice_fd;
+	pthread_mutex_init(&server->next_lock, NULL);
 	deadline_queue_init(&server->deadlines, clock_now_ns());
 	error = uv_loop_init(&server->loop);
 	if (error == 0)
@@ -194,21 +267,26 @@ server_init(struct server *server, const struct config *config, struct settings 
 	if (error == 0)
 		error = uv_check_start(&server->check, on_check);
 	if (error == 0)
-		error = uv_async_init(&server->loop, &server->stop, on_stop);
+		error = uv_poll_init(&server->loop, &server->notice, notice_fd);
 	if (error == 0)
-		error = pool_init(&server->pool, &server->loop, (size_t)config->threads, SIZE_MAX);
+		error = uv_poll_start(&server->notice, UV_READABLE, on_notice);
+	if (error == 0)
+		error = pool_init(&server->pool, &server->loop, (size_t)config->threads, (size_t)config->pool_queue);
 	server->check.data = server;
-	server->stop.data = server;
+	server->notice.data = server;
 	return error;
 }
 
 int
-server_listen(struct server *server, int listen_fd)
+server_listen(struct server *server, int listen_fd, bool owned)
 {
-	const struct config *config = server->config;
-	size_t room_max = config->max_connections > 0 ? (size_t)config->max_connections : SIZE_MAX;
+	int error;
 
-	return acceptor_init(&server->acceptor, server, listen_fd, room_max);
+	assert(server->acceptors_count < SERVER_LISTENERS_MAX);
+	error = acceptor_init(&server->acceptors[server->acceptors_count], server, listen_fd, owned);
+	if (error == 0)
+		server->acceptors_count++;
+	return error;
 }
 
 void
@@ -220,8 +298,20 @@ server_run(struct server *server)
 void
 server_stop(struct server *server)
 {
-	atomic_store(&server->stop_due_ns, clock_now_ns() + server->config->shutdown_timeout_ns);
-	uv_async_send(&server->stop);
+	pthread_mutex_lock(&server->next_lock);
+	atomic_store(&server->stop_due_ns, clock_now_ns() + server->config.shutdown_timeout_ns);
+	pthread_mutex_unlock(&server->next_lock);
+	(void)eventfd_write(server->notice_fd, 1);
+}
+
+void
+server_configure(struct server *server, const struct config *config)
+{
+	pthread_mutex_lock(&server->next_lock);
+	server->next = *config;
+	server->has_next = true;
+	pthread_mutex_unlock(&server->next_lock);
+	(void)eventfd_write(server->notice_fd, 1);
 }
 
 void
@@ -230,17 +320,18 @@ server_deinit(struct server *server)
 	close(server->timer_fd);
 	exchange_store_deinit(&server->exchanges);
 	uv_loop_close(&server->loop);
+	pthread_mutex_destroy(&server->next_lock);
 }
 
-size_t
-server_write_metrics(const void *context, char *buf, size_t used, size_t size)
+uint64_t
+server_lag_ns(const struct server *server)
 {
-	const struct server *server = context;
+	uint64_t begun_ns = atomic_load_explicit(&server->round_begun_ns, memory_order_relaxed);
+	uint64_t last_ns = atomic_load_explicit(&server->round_ns, memory_order_relaxed);
+	uint64_t now_ns = clock_now_ns();
 
-	used = metrics_write_one(buf, used, size, "loopfork_loop_lag_seconds", "gauge",
-	    "How late the loop was at its latest deadline.",
-	    (double)atomic_load_explicit(&server->lag_ns, memory_order_relaxed) / (double)NS_PER_SEC);
-	return metrics_write_one(buf, used, size, "loopfork_loop_lag_max_seconds", "gauge",
-	    "How late the loop was at worst since it started.",
-	    (double)atomic_load_explicit(&server->lag_max_ns, memory_order_relaxed) / (double)NS_PER_SEC);
+	/* The round under way may have begun since the clock was read. */
+	if (begun_ns != 0 && now_ns > begun_ns && now_ns - begun_ns > last_ns)
+		return now_ns - begun_ns;
+	return last_ns;
 }

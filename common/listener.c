@@ -144,6 +144,12 @@ split_address(const char *address, char *host, size_t host_size, const char **po
 	return 0;
 }
 
+bool
+listener_is_unix(const char *address)
+{
+	return strncmp(address, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0;
+}
+
 int
 listener_open(const char *address, int backlog, bool reuse_port)
 {
@@ -156,7 +162,7 @@ listener_open(const char *address, int backlog, bool reuse_port)
 	char host[256];
 	int fd;
 
-	if (strncmp(address, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
+	if (listener_is_unix(address))
 		return open_unix(address + strlen(UNIX_PREFIX), backlog);
 	if (split_address(address, host, sizeof(host), &port) != 0 || atoi(port) > 65535)
 		return -EINVAL;

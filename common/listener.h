@@ -26,6 +26,9 @@
  */
 MUST_CHECK int listener_open(const char *address, int backlog, bool reuse_port);
 
+/* listener_is_unix tells whether ADDRESS names a Unix socket ("unix:/path"). */
+bool listener_is_unix(const char *address);
+
 /*
  * listener_close closes FD and removes the file of a Unix socket.  Only the
  * process that opened it calls this; others just close FD, and so does who

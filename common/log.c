@@ -16,7 +16,9 @@ static const char *const level_names[] = {"DEBUG", "INFO", "WARNING", "ERROR", "
 
 static _Atomic int log_fd = STDERR_FILENO;
 static enum log_level log_minimum = LOG_LEVEL_INFO;
-static const char *log_path; /* NULL: standard error */
+static const char *log_path;            /* NULL: standard error */
+static atomic_uint log_generation;      /* calls of log_reopen_all */
+static _Thread_local unsigned log_seen; /* those that this thread has followed */
 
 static int
 open_path(void)
@@ -60,6 +62,13 @@ log_reopen(void)
 	return 0;
 }
 
+int
+log_reopen_all(void)
+{
+	log_seen = atomic_fetch_add(&log_generation, 1) + 1;
+	return log_reopen();
+}
+
 void
 log_line(enum log_level level, const char *format, ...)
 {
@@ -72,6 +81,10 @@ log_line(enum log_level level, const char *format, ...)
 
 	if (level < log_minimum)
 		return;
+	if (log_seen != atomic_load_explicit(&log_generation, memory_order_relaxed)) {
+		log_seen = atomic_load(&log_generation);
+		(void)!log_reopen(); /* log_reopen_all's caller says what is wrong, if anything is */
+	}
 	now = time(NULL);
 	localtime_r(&now, &local);
 	used = strftime(line, sizeof(line), "[%Y-%m-%d %H:%M:%S %z]", &local);

@@ -32,6 +32,13 @@ MUST_CHECK int log_open(const char *path, enum log_level level);
 MUST_CHECK int log_reopen(void);
 
 /*
+ * log_reopen_all is for a process whose threads have tables of file
+ * descriptors of their own (async_server/side_thread.h): each thread opens the path again in its
+ * own table, this one now and every other one before its next line.  Returns as log_reopen does, for this thread.
+ */
+MUST_CHECK int log_reopen_all(void);
+
+/*
  * log_line writes one line with a single write(2), so that lines of several
  * processes and threads never mix.  Longer than 2 KiB is cut.  A log that cannot be
  * written (a full disk) loses the line and nothing else.  Not for signal handlers.

@@ -72,7 +72,7 @@ static const struct option_row rows[] = {
 	NULL, NULL},
     {OPTION_PARSE, 0, "loops", "N",
 	"event loops, each a thread with a listening socket, a pool and counters of its own; auto: one a processor (1)",
-	0, 0, 0, NULL, parse_loops},
+	FIELD(loops), 0, sizeof(int64_t), NULL, parse_loops},
     {.type = OPTION_HEADING, .help = "What a handler does"},
     {OPTION_SECONDS, 0, "sleep", "S",
 	"seconds that a handler waits before it answers (0.1, or 0 where --cpu is given and --sleep is not)",
@@ -108,8 +108,7 @@ static const struct option_row rows[] = {
 	86400, NULL, NULL},
     {OPTION_INT, 0, "min-rate", "BYTES",
 	"a second, on average, of a body or an answer: who is slower uses up --body-timeout or --drain-timeout (240; "
-	"0: "
-	"any)",
+	"0: any)",
 	FIELD(min_rate), 0, 1e9, NULL, NULL},
     {OPTION_SECONDS, 0, "shutdown-timeout", "S", "for requests in flight after INT or TERM (60)",
 	FIELD(shutdown_timeout_ns), 0, 86400, NULL, NULL},
@@ -127,6 +126,9 @@ static const struct option_row rows[] = {
     {OPTION_SECONDS, 0, "slow-callback", "S", "warn when something held the loop this long (0.1)",
 	FIELD(slow_callback_ns), 0.0001, 3600, NULL, NULL},
     {.type = OPTION_HEADING, .help = "About"},
+    {OPTION_STRING, 0, "config", "FILE",
+	"read options from here, a line each: keep-alive = 30; the command line wins over it; HUP reads it again",
+	FIELD(config_file), 0, 0, NULL, NULL},
     {.type = OPTION_HELP, .short_name = 'h', .name = "help", .help = "print this text"},
     {.type = OPTION_VERSION, .name = "version", .help = "print the version"},
     {.type = OPTION_END},
@@ -135,12 +137,12 @@ static const struct option_row rows[] = {
 static const struct options_program program = {
     .name = "async_server",
     .synopsis = "[OPTION ...]",
-    .summary =
-	"An HTTP server of one process and one event loop. GET / and GET /NAME answer \"Hello, Anonymous\" after "
-	"a sleep; /echo sends back the body it gets.",
+    .summary = "An HTTP server of one process and one event loop, or several. GET / and GET /NAME answer \"Hello, "
+	       "Anonymous\" after a sleep; /echo sends back the body it gets.",
     .rows = rows,
     .footer = "Signals: INT and TERM finish the requests in flight and end; a second one ends\n"
-	      "at once.  USR1 switches blocking sleeps on and off.\n"
+	      "at once.  USR1 switches blocking sleeps on and off.  HUP reads --config and opens\n"
+	      "the logs again; without any of these it is as TERM: the terminal has gone.\n"
 	      "One request can choose for itself: /?sleep=0.2&mode=blocking\n",
 };
 
@@ -156,49 +158,106 @@ default_threads(void)
 }
 
 /* check_together finds what no option alone can be wrong about. */
-static void
-check_together(const struct config *config)
+static int
+check_together(const struct config *config, char *error, size_t error_size)
 {
 	if (config->sleep_ns > config->max_sleep_ns)
-		options_fail(&program, "--sleep %g is above --max-sleep %g; raise --max-sleep",
+		snprintf(error, error_size, "--sleep %g is above --max-sleep %g; raise --max-sleep",
 		    (double)config->sleep_ns / (double)NS_PER_SEC, (double)config->max_sleep_ns / (double)NS_PER_SEC);
-	if (config->cpu_ns > config->max_cpu_ns)
-		options_fail(&program, "--cpu %g is above --max-cpu %g; raise --max-cpu",
+	else if (config->cpu_ns > config->max_cpu_ns)
+		snprintf(error, error_size, "--cpu %g is above --max-cpu %g; raise --max-cpu",
 		    (double)config->cpu_ns / (double)NS_PER_MS, (double)config->max_cpu_ns / (double)NS_PER_MS);
-	if (config->max_connections > 0 && config->max_connections < config->loops)
-		options_fail(&program, "--max-connections %lld is below --loops %lld; each loop needs one at least",
+	else if (config->max_connections > 0 && config->max_connections < config->loops)
+		snprintf(error, error_size,
+		    "--max-connections %lld is below --loops %lld; each loop needs one at least",
 		    (long long)config->max_connections, (long long)config->loops);
+	else
+		return 0;
+	return -EINVAL;
 }
 
-void
-config_parse(struct config *config, int argc, char **argv)
+static struct config
+defaults(void)
 {
-	int operand;
-
-	*config = (struct config){
+	return (struct config){
 	    .bind = "127.0.0.1:8088",
 	    .log_level = LOG_LEVEL_INFO,
 	    .mode = WAIT_ASYNC,
 	    .sleep_ns = SETTINGS_UNNAMED,
 	    .cpu_ns = SETTINGS_UNNAMED,
+	    .max_sleep_ns = 60 * NS_PER_SEC,
 	    .max_cpu_ns = 10 * NS_PER_SEC,
 	    .loops = 1,
-	    .pool_queue = 4096,
-	    .handler_timeout_ns = 3600 * NS_PER_SEC,
-	    .max_sleep_ns = 60 * NS_PER_SEC,
 	    .threads = default_threads(),
+	    .pool_queue = 4096,
 	    .backlog = 2048,
 	    .keep_alive_ns = 75 * NS_PER_SEC,
 	    .header_timeout_ns = 10 * NS_PER_SEC,
 	    .body_timeout_ns = 30 * NS_PER_SEC,
+	    .handler_timeout_ns = 3600 * NS_PER_SEC,
 	    .drain_timeout_ns = 10 * NS_PER_SEC,
 	    .min_rate = 240, /* as Kestrel has it, in both directions */
 	    .shutdown_timeout_ns = 60 * NS_PER_SEC,
 	    .slow_callback_ns = NS_PER_SEC / 10,
 	};
-	operand = options_parse(&program, config, argc, argv);
-	if (operand < argc)
-		options_fail(&program, "unexpected argument %s; see async_server --help", argv[operand]);
+}
+
+static struct config_source
+source(int argc, char **argv)
+{
+	return (struct config_source){
+	    .program = &program,
+	    .argc = argc,
+	    .argv = argv,
+	    .size = sizeof(struct config),
+	    .path_offset = FIELD(config_file),
+	};
+}
+
+static int
+complete(struct config *config, char *error, size_t error_size)
+{
 	settings_name_rest(&config->sleep_ns, &config->cpu_ns, NS_PER_SEC / 10);
-	check_together(config);
+	return check_together(config, error, error_size);
+}
+
+void
+config_parse(struct config *config, struct config_file *file, int argc, char **argv)
+{
+	const struct config_source from = source(argc, argv);
+	char error[256];
+
+	*config = defaults();
+	config_start(&from, config, file);
+	if (complete(config, error, sizeof(error)) != 0)
+		options_fail(&program, "%s", error);
+}
+
+int
+config_parse_again(
+    struct config *config, struct config_file *file, int argc, char **argv, char *error, size_t error_size)
+{
+	const struct config_source from = source(argc, argv);
+	int result;
+
+	*config = defaults();
+	result = config_load(&from, config, file, error, error_size);
+	if (result != 0)
+		return result;
+	result = complete(config, error, error_size);
+	if (result != 0)
+		config_file_free(file);
+	return result;
+}
+
+void
+config_differ(const struct config *a, const struct config *b, options_differ_fn *differ, void *context)
+{
+	const char *a_format = a->access_log_format != NULL ? a->access_log_format : "";
+	const char *b_format = b->access_log_format != NULL ? b->access_log_format : "";
+
+	options_differ(&program, a, b, differ, context);
+	/* It is parsed where it is read, and so no plain field. */
+	if (strcmp(a_format, b_format) != 0)
+		differ(context, "access-log-format");
 }

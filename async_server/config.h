@@ -4,19 +4,23 @@
 
 #include <stdint.h>
 
+#include "common/compiler.h"
+#include "common/config_file.h"
+#include "common/options.h"
+
 #define CONFIG_LOOPS_MAX 64
 
-/* Fixed after config_parse. Times are in nanoseconds; strings point into argv. */
+/* Fixed after config_parse. Times are in nanoseconds; strings point into argv, or into the text of the file. */
 struct config {
 	const char *bind;
-	const char *admin;          /* NULL: no admin address */
-	const char *access_logfile; /* NULL: none; "-": standard output */
-	/* NULL: aiohttp's default */
-	const char *access_log_format;
-	const char *error_logfile; /* NULL or "-": standard error */
-	int log_level;             /* enum log_level */
-	int mode;                  /* enum wait_mode at start */
-	uint64_t sleep_ns;         /* at start */
+	const char *admin;             /* NULL: no admin address */
+	const char *access_logfile;    /* NULL: none; "-": standard output */
+	const char *access_log_format; /* NULL: aiohttp's default */
+	const char *config_file;       /* NULL: none */
+	const char *error_logfile;     /* NULL or "-": standard error */
+	int log_level;                 /* enum log_level */
+	int mode;                      /* enum wait_mode at start */
+	uint64_t sleep_ns;             /* at start */
 	uint64_t max_sleep_ns;
 	uint64_t cpu_ns; /* at start */
 	uint64_t max_cpu_ns;
@@ -37,10 +41,21 @@ struct config {
 };
 
 /*
- * config_parse fills CONFIG from the defaults and the command line.  It is
- * part of start-up: --help and --version print and exit 0, a mistake prints
- * one line and exits 2.
+ * config_parse fills CONFIG from the defaults, the file of --config and the
+ * command line, the later over the earlier.  It is part of start-up: --help and
+ * --version print and exit 0, a mistake prints one line and exits 2.  FILE owns the
+ * text of the file's values.
  */
-void config_parse(struct config *config, int argc, char **argv);
+void config_parse(struct config *config, struct config_file *file, int argc, char **argv);
+
+/*
+ * config_parse_again does the same at any time later.  Returns 0, and FILE is to
+ * be freed when CONFIG is; or -errno with a line in ERROR, and nothing to free.
+ */
+MUST_CHECK int config_parse_again(
+    struct config *config, struct config_file *file, int argc, char **argv, char *error, size_t error_size);
+
+/* config_differ calls DIFFER for each option that differs between A and B: see options_differ. */
+void config_differ(const struct config *a, const struct config *b, options_differ_fn *differ, void *context);
 
 #endif

@@ -19,6 +19,7 @@ signals(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIGNAL_END);
 	return set;
@@ -40,12 +41,24 @@ toggle(struct settings *settings)
 	log_info("Mode is now %s (SIGUSR1)", settings_mode_name(settings_toggle_blocking(settings)));
 }
 
+/* stop begins a graceful end; a second signal has no patience. */
+static void
+stop(struct control *control, int number)
+{
+	if (control->stopping) {
+		log_warning("Ending at once: a second signal (SIG%s)", sigabbrev_np(number));
+		_exit(1);
+	}
+	control->stopping = true;
+	log_info("Stopping (SIG%s); a second signal ends at once", sigabbrev_np(number));
+	control->actions.stop(control->actions.context);
+}
+
 static void *
 run(void *argument)
 {
 	struct control *control = argument;
 	sigset_t set = signals();
-	bool stopping = false;
 
 	for (;;) {
 		int number = sigwaitinfo(&set, NULL);
@@ -54,15 +67,15 @@ run(void *argument)
 		case SIGUSR1:
 			toggle(control->settings);
 			break;
+		case SIGHUP:
+			if (control->actions.reload != NULL)
+				control->actions.reload(control->actions.context);
+			else
+				stop(control, number);
+			break;
 		case SIGINT:
 		case SIGTERM:
-			if (stopping) {
-				log_warning("Ending at once: a second signal (SIG%s)", sigabbrev_np(number));
-				_exit(1);
-			}
-			stopping = true;
-			log_info("Stopping (SIG%s); a second signal ends at once", sigabbrev_np(number));
-			control->stop(control->context);
+			stop(control, number);
 			break;
 		default:
 			if (atomic_load(&control->ended))
@@ -72,11 +85,11 @@ run(void *argument)
 }
 
 int
-control_start(struct control *control, struct settings *settings, void (*stop)(void *context), void *context)
+control_start(struct control *control, struct settings *settings, struct control_actions actions)
 {
 	control->settings = settings;
-	control->stop = stop;
-	control->context = context;
+	control->actions = actions;
+	control->stopping = false;
 	atomic_init(&control->ended, false);
 	return side_thread_start(&control->thread, run, control);
 }

@@ -9,11 +9,18 @@
 #include "common/compiler.h"
 #include "common/settings.h"
 
+/* What signals ask for; called in the control thread. */
+struct control_actions {
+	void (*stop)(void *context);   /* asks for a graceful stop */
+	void (*reload)(void *context); /* reads the configuration again; NULL: HUP is as TERM */
+	void *context;
+};
+
 struct control {
 	pthread_t thread;
 	struct settings *settings;
-	void (*stop)(void *context); /* asks for a graceful stop, from this thread */
-	void *context;
+	struct control_actions actions;
+	bool stopping;
 	atomic_bool ended;
 };
 
@@ -28,12 +35,12 @@ void control_block_signals(void);
  * control_start begins the thread:
  *
  *   USR1        settings_toggle_blocking, and a line in the log with the new mode
- *   INT, TERM   the first calls STOP(CONTEXT); the second ends the process at once, with exit status 1
+ *   INT, TERM   the first calls ACTIONS.stop; the second ends the process at once, with exit status 1
+ *   HUP         ACTIONS.reload, where there is one
  *
  * Returns 0 or -errno.
  */
-MUST_CHECK int control_start(
-    struct control *control, struct settings *settings, void (*stop)(void *context), void *context);
+MUST_CHECK int control_start(struct control *control, struct settings *settings, struct control_actions actions);
 
 /* control_end ends the thread; signals that come afterwards wait for ever. */
 void control_end(struct control *control);

@@ -9,8 +9,10 @@
 #include "async_server/config.h"
 #include "async_server/control.h"
 #include "async_server/loops.h"
+#include "async_server/reload.h"
 #include "common/cpu_work.h"
 #include "common/http_response.h"
+#include "common/listen_fds.h"
 #include "common/listener.h"
 #include "common/log.h"
 #include "common/standard_fds.h"
@@ -21,11 +23,13 @@
 /* What lives as long as the process. */
 struct process {
 	struct config config;
+	struct config_file config_file;
 	struct settings *settings;
 	struct metrics *metrics;
 	struct control control;
 	struct admin_thread admin;
 	struct loops loops;
+	struct reload reload;
 };
 
 /* fail ends a start that the world refused. */
@@ -115,9 +119,51 @@ start_admin(struct process *process, int listen_fd)
 }
 
 static void
-stop_loops(void *loops)
+on_stop(void *context)
 {
-	loops_stop(loops);
+	struct process *process = context;
+
+	loops_stop(&process->loops);
+}
+
+static void
+on_reload(void *context)
+{
+	struct process *process = context;
+
+	reload_run(&process->reload);
+}
+
+static void
+start_control(struct process *process, int argc, char **argv)
+{
+	struct control_actions actions = {
+	    .stop = on_stop,
+	    .reload = reload_is_wanted(&process->config) ? on_reload : NULL,
+	    .context = process,
+	};
+
+	process->reload = (struct reload){
+	    .config = process->config,
+	    .argc = argc,
+	    .argv = argv,
+	    .settings = process->settings,
+	    .loops = &process->loops,
+	};
+	check(control_start(&process->control, process->settings, actions),
+	    "cannot start the thread that waits for signals");
+}
+
+/* take_inherited fills FDS with the sockets of a service manager, if there is one. Returns how many. */
+static size_t
+take_inherited(int *fds)
+{
+	char why[256];
+	int count = listen_fds_take(fds, SERVER_LISTENERS_MAX);
+
+	if (count < 0)
+		fail("LISTEN_FDS", listen_fds_error(count, fds[0], why, sizeof(why)));
+	return (size_t)count;
 }
 
 static void
@@ -149,6 +195,7 @@ close_state(struct process *process)
 	loops_deinit(&process->loops);
 	settings_free(process->settings);
 	metrics_free(process->metrics, (size_t)process->config.loops);
+	config_file_free(&process->config_file);
 }
 
 int
@@ -156,19 +203,22 @@ main(int argc, char **argv)
 {
 	static struct process process;
 	const struct config *config = &process.config;
+	int inherited[SERVER_LISTENERS_MAX];
+	size_t inherited_count;
 	int admin_fd = -1;
 
 	check(standard_fds_open(), "cannot open /dev/null");
-	config_parse(&process.config, argc, argv);
+	config_parse(&process.config, &process.config_file, argc, argv);
+	inherited_count = take_inherited(inherited);
 	control_block_signals();
 	raise_file_limit();
 	http_response_set_server("async_server/" LOOPFORK_VERSION);
 	cpu_work_calibrate();
 	open_logs(&process);
 	open_state(&process);
-	check(loops_init(&process.loops, config, process.settings, process.metrics, NULL, 0), "cannot make the loops");
-	check(control_start(&process.control, process.settings, stop_loops, &process.loops),
-	    "cannot start the thread that waits for signals");
+	check(loops_init(&process.loops, config, process.settings, process.metrics, inherited, inherited_count),
+	    "cannot make the loops");
+	start_control(&process, argc, argv);
 	if (config->admin != NULL) {
 		admin_fd = open_listener(config->admin, "--admin", ADMIN_BACKLOG);
 		start_admin(&process, admin_fd);

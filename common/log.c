@@ -15,10 +15,10 @@
 static const char *const level_names[] = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"};
 
 static _Atomic int log_fd = STDERR_FILENO;
-static enum log_level log_minimum = LOG_LEVEL_INFO;
-static const char *log_path;            /* NULL: standard error */
-static atomic_uint log_generation;      /* calls of log_reopen_all */
-static _Thread_local unsigned log_seen; /* those that this thread has followed */
+static _Atomic int log_minimum = LOG_LEVEL_INFO; /* enum log_level */
+static const char *log_path;                     /* NULL: standard error */
+static atomic_uint log_generation;               /* calls of log_reopen_all */
+static _Thread_local unsigned log_seen;          /* those that this thread has followed */
 
 static int
 open_path(void)
@@ -28,10 +28,16 @@ open_path(void)
 	return fd < 0 ? -errno : fd;
 }
 
+void
+log_set_level(enum log_level level)
+{
+	atomic_store(&log_minimum, (int)level);
+}
+
 int
 log_open(const char *path, enum log_level level)
 {
-	log_minimum = level;
+	log_set_level(level);
 	log_path = path == NULL || strcmp(path, "-") == 0 ? NULL : path;
 	return log_reopen();
 }
@@ -79,7 +85,7 @@ log_line(enum log_level level, const char *format, ...)
 	size_t used;
 	int len;
 
-	if (level < log_minimum)
+	if ((int)level < atomic_load_explicit(&log_minimum, memory_order_relaxed))
 		return;
 	if (log_seen != atomic_load_explicit(&log_generation, memory_order_relaxed)) {
 		log_seen = atomic_load(&log_generation);

@@ -25,6 +25,9 @@ enum log_level {
  */
 MUST_CHECK int log_open(const char *path, enum log_level level);
 
+/* log_set_level shows lines of LEVEL and above from now on. */
+void log_set_level(enum log_level level);
+
 /*
  * log_reopen opens the same path again, as a log rotation wants; the old file
  * stays in use where that fails.  Returns 0 or -errno.

@@ -87,7 +87,7 @@ class TestComputing:
         server = start("--cpu", "1500", "--mode", mode)
         with socket.create_connection((server.host, server.port)) as peer:
             peer.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
-            wait_until(lambda: metric(server, "loopfork_sleeping") == 1, "a handler at work")
+            wait_until(lambda: metric(server, "loopfork_computing") == 1, "a handler at work")
             begun = time.monotonic()
             assert server.get("/no/such/path")[0] == 404
             waited = time.monotonic() - begun
@@ -104,7 +104,7 @@ class TestComputing:
         server = start("--max-cpu", "600000", "--shutdown-timeout", "0.3", "--mode", "threadpool")
         with socket.create_connection((server.host, server.port)) as peer:
             peer.sendall(b"GET /?cpu=500000 HTTP/1.1\r\nHost: test\r\n\r\n")
-            wait_until(lambda: metric(server, "loopfork_sleeping") == 1, "a handler at work")
+            wait_until(lambda: metric(server, "loopfork_computing") == 1, "a handler at work")
             server.signal(signal.SIGTERM)
             assert server.wait() == 0
 
@@ -160,7 +160,7 @@ class TestPoolQueue:
             seconds = int(re.search(rb"(?i)\r\nRetry-After: (\d+)", head).group(1))
             assert 1 <= seconds <= 6
             assert [answer.result()[0] for answer in served] == [200, 200, 200]
-        assert metric(server, "loopfork_pool_rejections_total") == 1
+        assert metric(server, "loopfork_queue_rejections_total") == 1
 
     def test_the_connection_of_who_was_refused_goes_on(self, start):
         server = start("--mode", "threadpool", "--threads", "1", "--pool-queue", "0", "--sleep", "0.5")

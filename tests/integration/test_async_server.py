@@ -738,8 +738,16 @@ class TestMetrics:
             assert read_response(peer)[0] == 200
             wait_until(lambda: metric(server, "loopfork_sleeping") == 0, "the end of the sleep")
             assert metric(server, "loopfork_requests_in_flight") == 0
-            assert metric(server, "loopfork_loop_lag_seconds") >= 0
-            assert metric(server, "loopfork_loop_lag_max_seconds") >= metric(server, "loopfork_loop_lag_seconds")
+
+    def test_what_held_the_loop_is_seen_during_and_after(self, start):
+        server = with_admin(start("--admin", "127.0.0.1:0"))
+        with server.connect() as peer:
+            assert metric(server, 'loopfork_loop_lag_seconds{loop="0"}') < 1
+            peer.sendall(b"GET /?sleep=1.5&mode=blocking HTTP/1.1\r\nHost: test\r\n\r\n")
+            wait_until(lambda: metric(server, 'loopfork_loop_lag_seconds{loop="0"}') > 0.2, "the lag of a blocked loop")
+            assert read_response(peer)[0] == 200
+        wait_until(lambda: metric(server, 'loopfork_loop_busy_seconds_total{loop="0"}') >= 1.5, "the time it was busy")
+        assert metric(server, 'loopfork_loop_lag_max_seconds{loop="0"}') >= 1.5
 
 
 class TestPool:

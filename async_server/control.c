@@ -33,6 +33,10 @@ control_block_signals(void)
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	/* Sockets are written with MSG_NOSIGNAL; this is for logs that go into a pipe. */
 	signal(SIGPIPE, SIG_IGN);
+	/* And for logs that have the largest size that a file may have (RLIMIT_FSIZE): the write then fails, as on a full disk. */
+	signal(SIGXFSZ, SIG_IGN);
+	/* There are no children but the orphans that PID 1 of a container gets: the kernel is to reap them. */
+	signal(SIGCHLD, SIG_IGN);
 }
 
 static void

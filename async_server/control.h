@@ -26,8 +26,8 @@ struct control {
 
 /*
  * control_block_signals keeps the signals of this file from every thread
- * begun later, and ignores SIGPIPE.  Call it first: a signal that comes before
- * control_start waits for it.
+ * begun later, and ignores SIGPIPE, SIGXFSZ and SIGCHLD.  Call it first: a
+ * signal that comes before control_start waits for it.
  */
 void control_block_signals(void);
 

@@ -17,6 +17,7 @@ main(int argc, char **argv)
 	if (standard_fds_open() != 0)
 		return 1; /* standard error is what is missing: there is nobody to tell */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a log of the largest size allowed: the write fails, as on a full disk */
 	config_parse(&config, argc, argv);
 	http_response_set_server("prefork_server/" LOOPFORK_VERSION);
 	status = arbiter_open(&arbiter, &config);

@@ -379,6 +379,32 @@ test_started_tells_an_idle_connection_from_a_slow_one(void **state)
 }
 
 static void
+test_a_request_that_was_reset_is_as_new(void **state)
+{
+	struct http_request *request = *state;
+	struct http_request other = {0};
+	size_t taken;
+
+	http_request_deinit(request);
+	assert_int_equal(http_request_init(request, &wanting), 0);
+	for (int i = 0; i < 2; i++) {
+		static const char *const texts[] = {
+		    "POST /a HTTP/1.1\r\nA: b\r\nD: c\r\nHost: a\r\nReferer: b\r\nUser-Agent: c\r\nContent-Type: d\r\n"
+		    "Expect: 100-continue\r\nContent-Length: 3\r\n\r\nx",
+		    "HEAD /a HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+		};
+
+		assert_int_equal(
+		    http_request_read(request, texts[i], strlen(texts[i]), &taken), i == 0 ? HTTP_HEAD : HTTP_INVALID);
+		if (i == 0)
+			assert_event(request, "x", HTTP_BODY);
+		http_request_reset(request);
+		other.parser = request->parser;
+		assert_memory_equal(request, &other, sizeof(other));
+	}
+}
+
+static void
 test_a_request_that_arrives_whole_allocates_nothing(void **state)
 {
 	struct http_request *request = *state;
@@ -546,6 +572,7 @@ main(void)
 	    test(the_first_of_each_wanted_field_is_told_and_kept),
 	    test(wanted_fields_are_the_same_however_the_request_is_cut),
 	    test(started_tells_an_idle_connection_from_a_slow_one),
+	    test(a_request_that_was_reset_is_as_new),
 	    test(a_request_that_arrives_whole_allocates_nothing),
 	    test(without_memory_a_connection_does_not_begin),
 	    test(without_memory_a_header_in_parts_is_503_and_the_next_connection_is_served),

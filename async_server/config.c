@@ -157,9 +157,8 @@ default_threads(void)
 	return processors + 4 < 32 ? processors + 4 : 32;
 }
 
-/* check_together finds what no option alone can be wrong about. */
-static int
-check_together(const struct config *config, char *error, size_t error_size)
+int
+config_check(const struct config *config, char *error, size_t error_size)
 {
 	if (config->sleep_ns > config->max_sleep_ns)
 		snprintf(error, error_size, "--sleep %g is above --max-sleep %g; raise --max-sleep",
@@ -218,7 +217,7 @@ static int
 complete(struct config *config, char *error, size_t error_size)
 {
 	settings_name_rest(&config->sleep_ns, &config->cpu_ns, NS_PER_SEC / 10);
-	return check_together(config, error, error_size);
+	return config_check(config, error, error_size);
 }
 
 void

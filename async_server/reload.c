@@ -54,23 +54,39 @@ static const struct {
 #undef LIVE
 };
 
-/* on_differ takes over the option NAME where it can change, and says so where it cannot. */
+/* find_live returns the place in `live` of the option NAME, or -1. */
+static int
+find_live(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(live); i++)
+		if (strcmp(live[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+/* on_differ takes over the option NAME where it can change. */
 static void
 on_differ(void *context, const char *name)
 {
 	struct changes *changes = context;
+	int i = find_live(name);
 
-	for (size_t i = 0; i < ARRAY_LEN(live); i++) {
-		if (strcmp(live[i].name, name) != 0)
-			continue;
-		memcpy(
-		    (char *)changes->now + live[i].offset, (const char *)changes->next + live[i].offset, live[i].size);
-		changes->settings = changes->settings || live[i].setting;
-		changes->count++;
-		log_info("--%s has changed", name);
+	if (i < 0)
 		return;
-	}
-	log_warning("--%s has changed, but needs a restart", name);
+	memcpy((char *)changes->now + live[i].offset, (const char *)changes->next + live[i].offset, live[i].size);
+	changes->settings = changes->settings || live[i].setting;
+	changes->count++;
+}
+
+/* tell_differ says what became of the option NAME. */
+static void
+tell_differ(void *context, const char *name)
+{
+	(void)context;
+	if (find_live(name) >= 0)
+		log_info("--%s has changed", name);
+	else
+		log_warning("--%s has changed, but needs a restart", name);
 }
 
 /* apply_settings makes what the file says of the handler the live settings. */
@@ -101,17 +117,25 @@ reopen_log(void)
 static void
 read_again(struct reload *reload)
 {
-	struct changes changes = {.now = &reload->config};
+	struct config now = reload->config, next;
+	struct changes changes = {.now = &now, .next = &next};
 	struct config_file file = {0};
-	struct config next;
 	char error[512];
 
 	if (config_parse_again(&next, &file, reload->argc, reload->argv, error, sizeof(error)) != 0) {
 		log_error("%s; everything stays as it was", error);
 		return;
 	}
-	changes.next = &next;
 	config_differ(&reload->config, &next, on_differ, &changes);
+	/* What is right in the file may not go with what is fixed until a restart: sleep with max-sleep as it was. */
+	if (config_check(&now, error, sizeof(error)) != 0) {
+		log_error("%s: with what needs a restart as it was, %s; everything stays as it was",
+		    reload->config.config_file, error);
+		config_file_free(&file);
+		return;
+	}
+	config_differ(&reload->config, &next, tell_differ, NULL);
+	reload->config = now;
 	/* Nothing that was taken over points into its text. */
 	config_file_free(&file);
 	log_set_level((enum log_level)reload->config.log_level);

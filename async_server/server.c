@@ -206,6 +206,7 @@ take_over_next(struct server *server)
 	pthread_mutex_unlock(&server->next_lock);
 	if (!has_next)
 		return;
+	server_has_room(server); /* if --max-connections is higher now */
 	error = access_log_reopen(server->access_log);
 	if (error != 0)
 		log_error("Cannot open the access log again: %s; the old file stays in use", strerror(-error));

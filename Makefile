@@ -119,7 +119,7 @@ $(OUT)/tests/$(1): $(OUT)/tests/unit/$(1).o \
 endef
 $(foreach test,$(UNIT_TESTS:$(OUT)/tests/%=%),$(eval $(call UNIT_TEST,$(test))))
 
-.PHONY: deps deps-test deps-check deps-bench lab test check asan tsan fuzz coverage bench install clean help
+.PHONY: deps deps-test deps-check deps-bench lab test check asan tsan fuzz soak coverage bench install clean help
 
 ## deps: install what building and the lab need (apt; sudo only when not root)
 deps:
@@ -172,6 +172,13 @@ endif
 fuzz: deps-check
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=fuzz CC=clang $(FUZZ_TARGETS)
 	@tools/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+## soak: mixed load on each server for SOAK_SECONDS (600), watching for leaks, growth and wrong answers; VARIANT=asan too
+SOAK_SECONDS ?= 600
+soak: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@tests/soak --bin $(OUT)/bin --seconds $(SOAK_SECONDS) --server async_server
+	@tests/soak --bin $(OUT)/bin --seconds $(SOAK_SECONDS) --server prefork_server
 
 ## check: both compilers without warnings, formatting, static analysis, shell scripts and man pages
 check: deps-check

@@ -144,14 +144,14 @@ def idle(title, peers, options):
 
 
 def steady_times_ms(path):
-    """Times of the requests in loadgen's -g file, without those that the opening of the connections is part of. They
-    began in the first second, for no connection has a second request before its first has slept that long."""
+    """Times of the requests in loadgen's -g file, without those of the first and the last second: in these connections
+    are opened and closed as well. No connection has a second request before its first has slept for a second."""
     with open(path, encoding="ascii") as file:
         columns = next(file).rstrip("\n").split("\t")
         second, total = columns.index("seconds"), columns.index("ttime")
         rows = [line.rstrip("\n").split("\t") for line in file]
-    first = min(int(row[second]) for row in rows)
-    return sorted(int(row[total]) for row in rows if int(row[second]) >= first + 2)
+    seconds = [int(row[second]) for row in rows]
+    return sorted(int(row[total]) for row, begun in zip(rows, seconds) if min(seconds) + 2 <= begun <= max(seconds) - 2)
 
 
 def percentile(ordered, share):

@@ -161,7 +161,7 @@ class Peers:
         (folder / "www").mkdir()
         (folder / "www/index.txt").write_bytes(BODY)
         self.add(LIMIT, [machine.build("limits/epoll_server.c", folder), "{port}"])
-        self.add(OURS, [programs / "async_server", "--bind", "127.0.0.1:{port}", "--sleep", "{sleep}"])
+        self.add(OURS, [programs / "async_server", "--bind", "127.0.0.1:{port}", "--backlog", "4096", "--sleep", "{sleep}"])
         self.add_built("libuv+llhttp", "limits/libuv_llhttp.c", "libuv1-dev", self.libuv_llhttp_flags())
         self.add_installed("nginx", "nginx-light", program("nginx"), "-p", folder, "-c", "{conf}")
         self.add_installed("h2o", "h2o", program("h2o"), "-c", "{conf}")

@@ -48,11 +48,13 @@ def test_what_is_named_is_what_a_handler_does(server):
         assert status == 200, body
         return json.loads(body)
 
+    rest = {"mode": "blocking"} if isinstance(server, PreforkServer) else {"mode": "async", "blocking_share": 0}
+    assert put(b"cpu=2.5")["cpu"] == 2.5
+    assert metric(server, "loopfork_setting_cpu_seconds") == 0.0025
+    assert put(b"cpu=1&sleep=0.5") == {"sleep": 0.5, "cpu": 1, **rest}
+    assert put(b"sleep=0.2") == {"sleep": 0.2, "cpu": 0, **rest}
+    assert put(b"sleep=0") == {"sleep": 0, "cpu": 0, **rest}
     if isinstance(server, PreforkServer):
-        assert put(b"cpu=2.5")["cpu"] == 2.5
-        assert metric(server, "loopfork_setting_cpu_seconds") == 0.0025
-        assert put(b"cpu=1&sleep=0.5") == {"sleep": 0.5, "cpu": 1, "mode": "blocking"}
-        assert put(b"sleep=0.2") == {"sleep": 0.2, "cpu": 0, "mode": "blocking"}
         status, _, body = admin(server, "PUT", "/settings", b"blocking-share=1")
         assert status == 400 and b"sleep cpu mode, " in body
         return
@@ -101,7 +103,8 @@ def test_metrics_count_what_happened(server):
 def test_prometheus_finds_nothing_to_complain_about(server):
     """promtool checks the format, and the names by Prometheus' own rules."""
     assert server.get("/?sleep=0.01")[0] == 200
-    server.get("/?cpu=1")
+    assert server.get("/?cpu=1")[0] == 200
+    assert metric(server, "loopfork_computed_seconds_total") == 0.001
     assert server.get("/a/b")[0] == 404
     assert server.get("/", method="POST")[0] == 405
     assert parse_response(server.exchange(b"nonsense\r\n\r\n"))[0] == 400

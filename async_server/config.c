@@ -141,9 +141,9 @@ static const struct options_program program = {
 	       "Anonymous\" after a sleep; /echo sends back the body it gets.",
     .rows = rows,
     .footer = "Signals: INT and TERM finish the requests in flight and end; a second one ends\n"
-	      "at once.  USR1 switches blocking sleeps on and off.  HUP reads --config and opens\n"
-	      "the logs again; without any of these it is as TERM: the terminal has gone.\n"
-	      "One request can choose for itself: /?sleep=0.2&mode=blocking\n",
+	      "at once.  USR1 switches blocking sleeps on and off.  HUP reads --config again and\n"
+	      "opens the logs again; where there is neither file, it is as TERM.\n"
+	      "One request can choose for itself: /?sleep=0.2&mode=blocking, /?cpu=20\n",
 };
 
 /* default_threads is what Python's ThreadPoolExecutor takes, and so aiohttp's run_in_executor. */

@@ -141,7 +141,7 @@ static const struct options_program program = {
 	       "Anonymous\" after a sleep; /echo sends back the body it gets.",
     .rows = rows,
     .footer = "Signals: INT and TERM finish the requests in flight and end; a second one ends\n"
-	      "at once.  USR1 switches blocking sleeps on and off.  HUP reads --config again and\n"
+	      "at once.  USR1 switches blocking sleeps on and off.  HUP reads --config and\n"
 	      "opens the logs again; where there is neither file, it is as TERM.\n"
 	      "One request can choose for itself: /?sleep=0.2&mode=blocking, /?cpu=20\n",
 };

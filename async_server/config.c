@@ -110,6 +110,9 @@ static const struct option_row rows[] = {
 	"a second, on average, of a body or an answer: who is slower uses up --body-timeout or --drain-timeout (240; "
 	"0: any)",
 	FIELD(min_rate), 0, 1e9, NULL, NULL},
+    {OPTION_SECONDS, 0, "ws-heartbeat", "S",
+	"ping a WebSocket after so long without a byte, and end it when none comes within half of that (0: never)",
+	FIELD(ws_heartbeat_ns), 0, 86400, NULL, NULL},
     {OPTION_SECONDS, 0, "shutdown-timeout", "S", "for requests in flight after INT or TERM (60)",
 	FIELD(shutdown_timeout_ns), 0, 86400, NULL, NULL},
     {.type = OPTION_HEADING, .help = "What it logs"},
@@ -138,7 +141,7 @@ static const struct options_program program = {
     .name = "async_server",
     .synopsis = "[OPTION ...]",
     .summary = "An HTTP server of one process and one event loop, or several. GET / and GET /NAME answer \"Hello, "
-	       "Anonymous\" after a sleep; /echo sends back the body it gets.",
+	       "Anonymous\" after a sleep; /echo sends back the body it gets, and /ws the messages of a WebSocket.",
     .rows = rows,
     .footer = "Signals: INT and TERM finish the requests in flight and end; a second one ends\n"
 	      "at once.  USR1 switches blocking sleeps on and off.  HUP reads --config and\n"

@@ -36,6 +36,7 @@ struct config {
 	uint64_t handler_timeout_ns; /* from a request's end to its answer */
 	uint64_t drain_timeout_ns;   /* for a peer that does not take an answer, or does not close after it */
 	int64_t min_rate;            /* bytes a second, of a body or an answer, after those; 0: any */
+	uint64_t ws_heartbeat_ns;    /* a WebSocket is pinged after so long without a byte; 0: never */
 	uint64_t shutdown_timeout_ns;
 	uint64_t slow_callback_ns;
 };

@@ -12,6 +12,7 @@
 #include "async_server/handler.h"
 #include "async_server/server.h"
 #include "async_server/wait.h"
+#include "async_server/ws.h"
 #include "common/clock.h"
 #include "common/listener.h"
 
@@ -147,6 +148,8 @@ conn_close(struct conn *conn)
 	if (conn->in_pool)
 		pool_cancel(&server->pool, &conn->exchange->job);
 	conn->state = CONN_CLOSED;
+	if (conn->ws != NULL)
+		ws_end(conn);
 	handler_abandon(conn);
 	conn_give_exchange(conn);
 	conn_drop_bytes(&conn->input);

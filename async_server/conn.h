@@ -19,6 +19,7 @@ enum conn_state {
 	CONN_BODY,     /* its header is complete; its body comes */
 	CONN_READY,    /* it is complete and is to sleep, once the answers before it have left */
 	CONN_WAITING,  /* asleep: on a timer of the loop, or on a thread of the pool */
+	CONN_UPGRADED, /* a WebSocket: no more requests come; see ws.h */
 	CONN_ANSWERED, /* answered for the last time: ends when everything has left */
 	CONN_LINGERING, /* all has left, and the peer was told: draining until it closes, so that no RST eats the answer */
 	CONN_CLOSED,    /* waits for libuv, or for its pool thread, to let go of the memory */
@@ -31,6 +32,7 @@ enum conn_limit {
 	CONN_LIMIT_HEADER,
 	CONN_LIMIT_BODY,  /* grows with what comes: conn_prolong */
 	CONN_LIMIT_DRAIN, /* grows with what leaves */
+	CONN_LIMIT_CLOSE, /* of a WebSocket that we have closed: for the peer's close frame */
 };
 
 /* Bytes that could not be dealt with at once; NULL when there are none, which is nearly always. */
@@ -48,6 +50,7 @@ struct conn {
 	struct conn **link;
 	struct deadline deadline;  /* of the present state */
 	struct exchange *exchange; /* from a request's first byte to the end of its answer */
+	struct ws *ws;             /* from CONN_UPGRADED to the last frame */
 	struct conn_bytes input;   /* read with a request before, and not looked at yet */
 	struct conn_bytes output;  /* answers that the kernel did not take yet; nothing is read until they have left */
 	char *peer;                /* its address, for the access log; NULL without one */

@@ -7,6 +7,7 @@
 #include "async_server/handler.h"
 #include "async_server/server.h"
 #include "async_server/wait.h"
+#include "async_server/ws.h"
 
 static bool
 is_reading(const struct conn *conn)
@@ -24,7 +25,7 @@ is_idle(const struct conn *conn)
 
 /* take feeds DATA to the request, and each request after it, while nothing has to be waited for. Returns how much it took. */
 static size_t
-take(struct conn *conn, const char *data, size_t len)
+take(struct conn *conn, char *data, size_t len)
 {
 	struct server *server = conn->server;
 	size_t done = 0;
@@ -59,6 +60,9 @@ take(struct conn *conn, const char *data, size_t len)
 			conn->limit = CONN_LIMIT_NONE;
 		handler_event(conn, event);
 	}
+	/* Frames may have come right behind the request that made it a WebSocket. */
+	if (conn->state == CONN_UPGRADED)
+		done += ws_take(conn, data + done, len - done);
 	return done;
 }
 
@@ -68,7 +72,7 @@ keep_input(struct conn *conn, const char *data, size_t len)
 {
 	if (len > 0 && conn->state == CONN_ANSWERED)
 		conn->linger = true;
-	if (len == 0 || conn->state > CONN_WAITING)
+	if (len == 0 || conn->state > CONN_UPGRADED)
 		conn_drop_bytes(&conn->input);
 	else if (conn->input.bytes != NULL)
 		conn->input.at = conn->input.len - (uint32_t)len;
@@ -166,6 +170,9 @@ settle(struct conn *conn, size_t came)
 			conn_prolong(conn, config->body_timeout_ns, came);
 		conn_watch(conn, UV_READABLE);
 		break;
+	case CONN_UPGRADED:
+		ws_settle(conn);
+		break;
 	case CONN_ANSWERED:
 		linger(conn);
 		break;
@@ -179,7 +186,7 @@ settle(struct conn *conn, size_t came)
 
 /* run takes a connection as far as it goes without waiting. DATA was just read, or is the rest of conn->input. */
 static void
-run(struct conn *conn, const char *data, size_t len)
+run(struct conn *conn, char *data, size_t len)
 {
 	size_t came = len;
 
@@ -304,10 +311,13 @@ conn_on_deadline(struct deadline *deadline)
 	/* It may be the loop that was late (it can have been blocked for long), and not the peer: look once more. */
 	if (conn->output.bytes != NULL)
 		on_writable(conn);
-	else if (conn->state <= CONN_BODY)
+	else if (conn->state <= CONN_BODY || conn->state == CONN_UPGRADED)
 		conn_read(conn);
-	if (conn->state != CONN_CLOSED && !deadline_is_queued(deadline) && !conn->in_pool)
-		give_up(conn);
+	if (conn->state == CONN_CLOSED || deadline_is_queued(deadline) || conn->in_pool)
+		return;
+	if (conn->state == CONN_UPGRADED && conn->output.bytes == NULL && ws_ping(conn))
+		return;
+	give_up(conn);
 }
 
 void
@@ -315,6 +325,8 @@ conn_stop(struct conn *conn)
 {
 	if (conn->state == CONN_LINGERING)
 		set_linger_deadline(conn);
+	if (conn->state == CONN_UPGRADED)
+		ws_stop(conn);
 	if (!is_idle(conn) || conn->output.bytes != NULL)
 		return;
 	/* Bytes that have arrived are a request that must not be lost. */

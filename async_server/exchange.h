@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "async_server/pool.h"
+#include "async_server/ws_deflate.h"
 #include "common/compiler.h"
 #include "common/http_request.h"
 #include "common/http_response.h"
@@ -17,13 +18,14 @@ struct conn;
 struct exchange {
 	struct http_request request;
 	struct workload_plan plan;
-	struct conn *conn;      /* whose request it is */
-	struct exchange *next;  /* in the store */
-	struct pool_job job;    /* the sleep, in threadpool mode */
-	uint64_t request_bytes; /* of the request's body, so far */
-	uint64_t answer_bytes;  /* of the answer, header and framing included, so far */
-	uint64_t begun_ns;      /* when its header was complete; 0: not so far, or nobody asked */
-	char *head;             /* a copy of the answer's header section, for the access log; NULL: none */
+	struct conn *conn;                /* whose request it is */
+	struct exchange *next;            /* in the store */
+	struct pool_job job;              /* the sleep, in threadpool mode */
+	uint64_t request_bytes;           /* of the request's body, so far */
+	uint64_t answer_bytes;            /* of the answer, header and framing included, so far */
+	uint64_t begun_ns;                /* when its header was complete; 0: not so far, or nobody asked */
+	struct ws_deflate_params deflate; /* of the WebSocket that it asks for */
+	char *head;                       /* a copy of the answer's header section, for the access log; NULL: none */
 	size_t head_len;
 	bool planned;            /* the header is complete and the plan made */
 	bool kept;               /* the request's spans no longer point into the read buffer */

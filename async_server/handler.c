@@ -5,6 +5,7 @@
 
 #include "async_server/conn_run.h"
 #include "async_server/server.h"
+#include "async_server/ws.h"
 #include "common/workload.h"
 
 /* appended counts LEN bytes of the answer that were put at the end of the output buffer. */
@@ -61,6 +62,25 @@ append_head(struct conn *conn, int64_t length)
 	metrics_count_response(server->metrics, plan->status);
 }
 
+void
+handler_log(struct conn *conn)
+{
+	struct exchange *exchange = conn->exchange;
+	struct access_log_entry entry;
+
+	if (conn->server->access_log == NULL)
+		return;
+	entry = (struct access_log_entry){
+	    .peer = conn->peer != NULL ? conn->peer : "",
+	    .request = &exchange->request,
+	    .status = exchange->plan.status,
+	    .sent_bytes = exchange->answer_bytes,
+	    .took_ns = exchange->begun_ns != 0 ? clock_now_ns() - exchange->begun_ns : 0,
+	    .head = {.at = exchange->head, .len = exchange->head_len},
+	};
+	access_log_add(conn->server->access_log, &entry);
+}
+
 /* finish ends the exchange whose answer is complete. */
 static void
 finish(struct conn *conn)
@@ -68,18 +88,7 @@ finish(struct conn *conn)
 	struct server *server = conn->server;
 	struct exchange *exchange = conn->exchange;
 
-	if (server->access_log != NULL) {
-		struct access_log_entry entry = {
-		    .peer = conn->peer != NULL ? conn->peer : "",
-		    .request = &exchange->request,
-		    .status = exchange->plan.status,
-		    .sent_bytes = exchange->answer_bytes,
-		    .took_ns = exchange->begun_ns != 0 ? clock_now_ns() - exchange->begun_ns : 0,
-		    .head = {.at = exchange->head, .len = exchange->head_len},
-		};
-
-		access_log_add(server->access_log, &entry);
-	}
+	handler_log(conn);
 	if (exchange->planned)
 		metrics_add(&server->metrics->requests_ended, 1);
 	conn->served = true;
@@ -152,11 +161,13 @@ on_head(struct conn *conn)
 	if (access_log_needs_time(server->access_log))
 		exchange->begun_ns = clock_now_ns();
 	workload_plan(plan, request, server->settings);
+	if (ws_is_asked_for(request))
+		ws_plan(exchange);
 	exchange->planned = true;
 	metrics_add(&server->metrics->requests_begun, 1);
 	conn->state = CONN_BODY;
 	if ((plan->kind == WORKLOAD_ANSWER && request->content_length > WORKLOAD_BODY_MAX) || plan->close ||
-	    (asks && plan->status != 200)) {
+	    (asks && plan->status >= 400)) {
 		plan->close = true;
 		conn->linger = request->content_length != 0;
 		handler_answer(conn);
@@ -199,6 +210,23 @@ on_body(struct conn *conn)
 		handler_refuse(conn, 413, WORKLOAD_BODY_REASON);
 }
 
+/* upgrade makes the connection a WebSocket: its request is answered, and has been its last. */
+static void
+upgrade(struct conn *conn)
+{
+	if (!ws_begin(conn)) {
+		handler_refuse(conn, 503, "There is no memory for a WebSocket.");
+		return;
+	}
+	append_head(conn, 0);
+	metrics_add(&conn->server->metrics->requests_ended, 1);
+	conn->exchange->planned = false;
+	conn->state = CONN_UPGRADED;
+	/* Only the access log wants to know later what was asked. */
+	if (conn->server->access_log == NULL)
+		conn_give_exchange(conn);
+}
+
 static void
 on_complete(struct conn *conn)
 {
@@ -211,6 +239,8 @@ on_complete(struct conn *conn)
 		finish(conn);
 	} else if (exchange->plan.wait.sleep_ns > 0 || exchange->plan.wait.cpu_ns > 0) {
 		conn->state = CONN_READY;
+	} else if (exchange->plan.status == 101) {
+		upgrade(conn);
 	} else {
 		handler_answer(conn);
 	}

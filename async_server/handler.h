@@ -27,6 +27,9 @@ void handler_refuse(struct conn *conn, int status, const char *reason);
  */
 void handler_refuse_busy(struct conn *conn, const char *reason, const char *fields);
 
+/* handler_log adds the line of CONN's request to the access log, where there is one. */
+void handler_log(struct conn *conn);
+
 /* handler_abandon gives up the request of a connection that ends without an answer. */
 void handler_abandon(struct conn *conn);
 

@@ -240,7 +240,7 @@ refuse(struct ws_answer *answer, const struct ws_fields *fields)
 		len = append(text, 0, "Unsupported version: ");
 		if (fields->version.at != NULL)
 			len = append_value(text, len, fields->version);
-		strcpy(answer->fields, "Sec-WebSocket-Version: 13, 8, 7\r\n");
+		strcpy(answer->fields, WS_VERSIONS_FIELD);
 	} else if (!is_key(fields->key)) {
 		len = append_repr(text, append(text, 0, "Handshake error: "), fields->key);
 	} else {

@@ -18,6 +18,9 @@ struct ws_fields {
 	struct http_span extensions; /* Sec-WebSocket-Extensions */
 };
 
+/* What a 400 for another version says. */
+#define WS_VERSIONS_FIELD "Sec-WebSocket-Version: 13, 8, 7\r\n"
+
 #define WS_ANSWER_FIELDS_MAX 256
 #define WS_ANSWER_TEXT_MAX 256
 

@@ -176,7 +176,7 @@ http_request_reset(struct http_request *request)
 	request->expect = HTTP_EXPECT_NONE;
 	request->content_length = 0;
 	request->target = request->referer = request->user_agent = request->content_type = (struct http_span){0};
-	request->body = (struct http_span){0};
+	request->header = request->body = (struct http_span){0};
 	request->status = 0;
 	request->reason = NULL;
 	for (size_t i = 0; parser->limits->wanted != NULL && parser->limits->wanted[i] != NULL; i++)
@@ -298,6 +298,7 @@ feed_head(struct http_request *request, const char *head, size_t len)
 	request->method = llhttp_method_name(method);
 	request->get = method == HTTP_GET;
 	request->head = method == LLHTTP_METHOD_HEAD;
+	request->header = (struct http_span){head, len};
 	/* llhttp lets keep-alive win over close on HTTP/1.0; the safe reading is the other one. */
 	request->keep_alive = llhttp_should_keep_alive(llhttp) && (llhttp->flags & F_CONNECTION_CLOSE) == 0;
 	if (request->content_length == 0) {

@@ -67,9 +67,10 @@ struct http_request {
 	struct http_span user_agent;
 	struct http_span content_type;
 
-	struct http_span body; /* at HTTP_BODY */
-	int status;            /* at HTTP_INVALID: 400, 414, 431, 501, 505, or 503 where memory ran out */
-	const char *reason;    /* at HTTP_INVALID: one sentence without what the client sent; static storage */
+	struct http_span header; /* at HTTP_HEAD alone: the header section as it came; see http_field.h */
+	struct http_span body;   /* at HTTP_BODY */
+	int status;              /* at HTTP_INVALID: 400, 414, 431, 501, 505, or 503 where memory ran out */
+	const char *reason;      /* at HTTP_INVALID: one sentence without what the client sent; static storage */
 
 	/* The fields that the limits name, in that order; of several with one name the first. */
 	struct http_span wanted[HTTP_WANTED_MAX];

@@ -66,6 +66,8 @@ http_reason(int status)
 	switch (status) {
 	case 100:
 		return "Continue";
+	case 101:
+		return "Switching Protocols";
 	case 200:
 		return "OK";
 	case 204:
@@ -170,8 +172,8 @@ date_now(void)
 static char *
 append_framing(char *to, const struct http_response *response)
 {
-	/* These two never have a body (RFC 9110, 15.3.5 and 15.4.5). */
-	if (response->status == 204 || response->status == 304)
+	/* These never have a body (RFC 9110, 15.2.2, 15.3.5 and 15.4.5). */
+	if (response->status == 101 || response->status == 204 || response->status == 304)
 		return to;
 	if (response->content_length != HTTP_LENGTH_UNKNOWN) {
 		to = append_literal(to, "Content-Length: ");
@@ -187,6 +189,8 @@ append_framing(char *to, const struct http_response *response)
 static char *
 append_connection(char *to, const struct http_response *response)
 {
+	if (response->status == 101)
+		return to; /* among the fields: `upgrade` */
 	if (response->minor > 0)
 		return response->keep_alive ? to : append_literal(to, "Connection: close\r\n");
 	if (response->keep_alive && response->content_length != HTTP_LENGTH_UNKNOWN)
@@ -202,7 +206,7 @@ http_response_head(char *buf, size_t size, const struct http_response *response)
 	char *to = buf;
 
 	assert(size >= HTTP_RESPONSE_HEAD_MAX + fields_len);
-	assert(response->status >= 200 && response->status <= 599);
+	assert(response->status == 101 || (response->status >= 200 && response->status <= 599));
 	assert(response->content_length >= HTTP_LENGTH_UNKNOWN);
 	(void)size;
 	to = append_status_line(to, response->status);

@@ -19,7 +19,7 @@
 #define HTTP_LENGTH_UNKNOWN (-1)
 
 struct http_response {
-	int status;               /* 200 to 599 */
+	int status;               /* 200 to 599, or 101 */
 	int minor;                /* the request's minor version */
 	bool keep_alive;          /* the connection stays open after this answer */
 	const char *content_type; /* without control characters; NULL, "" or too long: no Content-Type */
@@ -37,7 +37,7 @@ void http_response_set_server(const char *name);
  * http_response_head writes the status line and header section: Content-Type,
  * `fields`, Content-Length (or Transfer-Encoding), Date, Server, and Connection only where the
  * version needs it (`keep-alive` on 1.0, `close` on 1.1), then the empty line.
- * 204 and 304 carry no framing, as they never have a body.  A length that is unknown on HTTP/1.0 is an answer without
+ * 101, 204 and 304 carry no framing, as they never have a body; the Connection field of 101 is among `fields`.  A length that is unknown on HTTP/1.0 is an answer without
  * keep-alive, whatever the caller hoped: the end of the connection ends it.
  * BUF holds HTTP_RESPONSE_HEAD_MAX bytes plus the length of `fields`.  Returns the length written.
  */

@@ -31,6 +31,7 @@ metrics_settle(struct metrics *metrics)
 	atomic_store(&metrics->requests_ended, atomic_load(&metrics->requests_begun));
 	atomic_store(&metrics->sleeps_ended, atomic_load(&metrics->sleeps_begun));
 	atomic_store(&metrics->computes_ended, atomic_load(&metrics->computes_begun));
+	atomic_store(&metrics->websockets_ended, atomic_load(&metrics->websockets_begun));
 }
 
 void
@@ -51,6 +52,7 @@ struct totals {
 	uint64_t accepted, closed, begun, ended, sleeps_begun, sleeps_ended, computes_begun, computes_ended;
 	uint64_t computed_ns;
 	uint64_t responses[METRICS_PLACES];
+	uint64_t websockets_begun, websockets_ended, websocket_messages;
 	uint64_t received, sent, accept_pauses, timeouts, slow_callbacks;
 	uint64_t blocking_requests, queue_rejections, handler_timeouts;
 };
@@ -79,6 +81,9 @@ sum(const struct metrics *metrics, size_t count)
 		totals.computed_ns += read_counter(&slot->computed_ns);
 		for (size_t place = 0; place < METRICS_PLACES; place++)
 			totals.responses[place] += read_counter(&slot->responses[place]);
+		totals.websockets_ended += read_counter(&slot->websockets_ended);
+		totals.websockets_begun += read_counter(&slot->websockets_begun);
+		totals.websocket_messages += read_counter(&slot->websocket_messages);
 		totals.received += read_counter(&slot->received_bytes);
 		totals.sent += read_counter(&slot->sent_bytes);
 		totals.accept_pauses += read_counter(&slot->accept_pauses);
@@ -173,6 +178,11 @@ metrics_write(const struct metrics *metrics, size_t count, char *buf, size_t siz
 	    {"loopfork_computing", "gauge", "Handlers computing now.", totals.computes_begun - totals.computes_ended},
 	    {"loopfork_computations_total", "counter", "Handlers that computed, or have begun to.",
 		totals.computes_begun},
+	    {"loopfork_websockets_open", "gauge", "WebSockets open now.",
+		totals.websockets_begun - totals.websockets_ended},
+	    {"loopfork_websockets_total", "counter", "WebSockets opened.", totals.websockets_begun},
+	    {"loopfork_websocket_messages_total", "counter", "Messages received over WebSockets.",
+		totals.websocket_messages},
 	    {"loopfork_received_bytes_total", "counter", "Bytes read from clients.", totals.received},
 	    {"loopfork_sent_bytes_total", "counter", "Bytes written to clients.", totals.sent},
 	    {"loopfork_accept_pauses_total", "counter", "Times that accepting paused for want of a resource.",

@@ -9,7 +9,7 @@
 /* The statuses that are counted each by itself: those that http_reason knows. */
 /* clang-format off */
 #define METRICS_STATUSES(X) \
-	X(100) X(200) X(204) X(304) \
+	X(100) X(101) X(200) X(204) X(304) \
 	X(400) X(403) X(404) X(405) X(408) X(411) X(413) X(414) X(415) X(417) X(422) X(429) X(431) \
 	X(500) X(501) X(502) X(503) X(504) X(505)
 /* clang-format on */
@@ -39,6 +39,9 @@ struct metrics {
 	_Atomic uint64_t computes_ended;            /* begun - ended are computing now */
 	_Atomic uint64_t computed_ns;               /* CPU time that handlers computed for, as they were asked to */
 	_Atomic uint64_t responses[METRICS_PLACES]; /* metrics_count_response */
+	_Atomic uint64_t websockets_begun;
+	_Atomic uint64_t websockets_ended;   /* begun - ended are open now */
+	_Atomic uint64_t websocket_messages; /* received whole */
 	_Atomic uint64_t received_bytes;
 	_Atomic uint64_t sent_bytes;
 	_Atomic uint64_t accept_pauses;     /* times that accepting stopped for want of a resource (EMFILE) */

@@ -72,6 +72,18 @@ test_fields_follow_and_a_connection_that_ends_says_so(void **state)
 }
 
 static void
+test_an_upgrade_has_no_length_and_its_own_connection_field(void **state)
+{
+	const struct http_response response = {
+	    .status = 101, .minor = 1, .fields = "Upgrade: websocket\r\nConnection: upgrade\r\n"};
+
+	(void)state;
+	assert_string_equal(head_of(&response),
+	    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\nDate: now\r\n"
+	    "Server: async_server/0.1.0\r\n\r\n");
+}
+
+static void
 test_connection_stands_only_where_the_version_needs_it(void **state)
 {
 	static const struct {
@@ -261,6 +273,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_the_head_of_the_common_answer),
 	    cmocka_unit_test(test_fields_follow_and_a_connection_that_ends_says_so),
+	    cmocka_unit_test(test_an_upgrade_has_no_length_and_its_own_connection_field),
 	    cmocka_unit_test(test_connection_stands_only_where_the_version_needs_it),
 	    cmocka_unit_test(test_an_unknown_length_is_chunked_on_1_1_and_ends_with_the_connection_on_1_0),
 	    cmocka_unit_test(test_answers_that_never_have_a_body_carry_no_framing),

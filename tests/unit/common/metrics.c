@@ -139,6 +139,7 @@ test_a_slot_whose_writer_died_is_settled(void **state)
 		metrics_add(&metrics->requests_begun, 7);
 		metrics_add(&metrics->sleeps_begun, 7);
 		metrics_add(&metrics->computes_begun, 7);
+		metrics_add(&metrics->websockets_begun, 7);
 		_exit(0);
 	}
 	wait(NULL);
@@ -149,6 +150,8 @@ test_a_slot_whose_writer_died_is_settled(void **state)
 	assert_non_null(strstr(text, "\nloopfork_sleeping 0\n"));
 	assert_non_null(strstr(text, "\nloopfork_computing 0\n"));
 	assert_non_null(strstr(text, "\nloopfork_computations_total 7\n"));
+	assert_non_null(strstr(text, "\nloopfork_websockets_open 0\n"));
+	assert_non_null(strstr(text, "\nloopfork_websockets_total 7\n"));
 	assert_non_null(strstr(text, "\nloopfork_requests_in_flight 0\n"));
 	metrics_free(metrics, 1);
 }

@@ -2,6 +2,7 @@
 #include "async_server/loops.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,6 +100,16 @@ fail_listener(struct loop *loop, int error)
 	return loop->status;
 }
 
+/* own_copy returns a descriptor of the socket FD that this loop alone closes, or -errno. */
+static int
+own_copy(const struct loop *loop, int fd)
+{
+	if (loop->index == 0 || side_thread_has_own_files())
+		return fd;
+	fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
 /* open_sockets gives LOOP what it accepts from: its own socket, or its copies of those that all loops have. */
 static int
 open_sockets(struct loop *loop)
@@ -112,8 +123,10 @@ open_sockets(struct loop *loop)
 			return fail_listener(loop, fd);
 		error = server_listen(loop->server, fd, true);
 	}
-	for (size_t i = 0; i < loops->shared_count && error == 0; i++)
-		error = server_listen(loop->server, loops->shared[i], loop->index == 0 && !loops->inherited);
+	for (size_t i = 0; i < loops->shared_count && error == 0; i++) {
+		fd = own_copy(loop, loops->shared[i]);
+		error = fd < 0 ? fd : server_listen(loop->server, fd, loop->index == 0 && !loops->inherited);
+	}
 	return error == 0 ? 0 : fail(loop, 1, "cannot accept connections", error);
 }
 

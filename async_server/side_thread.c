@@ -11,6 +11,19 @@ struct start {
 	sem_t ready;
 };
 
+static _Thread_local bool has_own_files;
+
+static bool
+leave_shared_files(void)
+{
+#ifdef __SANITIZE_THREAD__
+	/* ThreadSanitizer takes descriptors of one number for one file: let it be so. */
+	return false;
+#else
+	return unshare(CLONE_FILES) == 0;
+#endif
+}
+
 static void *
 begin(void *argument)
 {
@@ -18,7 +31,7 @@ begin(void *argument)
 	void *(*run)(void *) = start->run;
 	void *run_argument = start->argument;
 
-	(void)unshare(CLONE_FILES);
+	has_own_files = leave_shared_files();
 	sem_post(&start->ready);
 	return run(run_argument);
 }
@@ -36,4 +49,10 @@ side_thread_start(pthread_t *thread, void *(*run)(void *argument), void *argumen
 			; /* interrupted by a signal */
 	sem_destroy(&start.ready);
 	return -error;
+}
+
+bool
+side_thread_has_own_files(void)
+{
+	return has_own_files;
 }

@@ -1,9 +1,12 @@
 """Several loops in one async_server: each has its own socket, and they behave as one server."""
 
+import ctypes
 import os
+import platform
 import re
 import signal
 import socket
+import struct
 import subprocess
 import time
 
@@ -130,6 +133,48 @@ def test_they_share_a_unix_socket(start, tmp_path):
             peer.sendall(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
             assert read_all(peer).endswith(HELLO)
     assert server.stop() == 0
+    assert not os.path.exists(path)
+
+
+UNSHARE = {"x86_64": 272, "aarch64": 97}.get(platform.machine())
+
+
+def forbid_unshare():
+    """Has the kernel refuse unshare(2) with EPERM, as container sandboxes do: a seccomp filter of four instructions."""
+    program = b"".join(struct.pack("=HBBI", *instruction) for instruction in [
+        (0x20, 0, 0, 0),  # load the number of the system call
+        (0x15, 0, 1, UNSHARE),
+        (0x06, 0, 0, 0x00050001),  # SECCOMP_RET_ERRNO | EPERM
+        (0x06, 0, 0, 0x7FFF0000)])  # SECCOMP_RET_ALLOW
+    buffer = ctypes.create_string_buffer(program, len(program))
+    filters = ctypes.create_string_buffer(struct.pack("@HP", 4, ctypes.addressof(buffer)))
+    libc = ctypes.CDLL(None, use_errno=True)
+    zero = ctypes.c_ulong(0)
+    if libc.prctl(38, ctypes.c_ulong(1), zero, zero, zero) != 0 or libc.prctl(22, ctypes.c_ulong(2), filters) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+@pytest.mark.skipif(UNSHARE is None, reason="the number of unshare(2) is not known here")
+def test_a_shared_table_of_descriptors_does_as_well(start, tmp_path):
+    path = str(tmp_path / "socket")
+    server = start("--loops", "3", "--sleep", "1", "--access-logfile", tmp_path / "access", bind=f"unix:{path}",
+                   preexec_fn=forbid_unshare)
+    with open(f"/proc/{server.pid}/status", encoding="ascii") as status:
+        assert "\nSeccomp:\t2\n" in status.read()
+    connections = [socket.socket(socket.AF_UNIX) for _ in range(30)]
+    for connection in connections:
+        connection.settimeout(PATIENCE)
+        connection.connect(path)
+        connection.sendall(GET)
+    server.signal(signal.SIGHUP)
+    server.wait_log("Opening the logs again")
+    server.signal(signal.SIGTERM)
+    # The loops close the socket one after the other: none may close it for the others.
+    assert [read_response(connection)[2] for connection in connections] == [HELLO] * 30
+    for connection in connections:
+        connection.close()
+    assert server.wait() == 0
+    assert "ERROR" not in server.log()
     assert not os.path.exists(path)
 
 

@@ -151,7 +151,8 @@ pool_init(struct pool *pool, uv_loop_t *loop, size_t threads_max, size_t queue_m
 {
 	int error;
 
-	*pool = (struct pool){.threads_max = threads_max, .queue_max = queue_max};
+	pool->threads_max = threads_max;
+	pool->queue_max = queue_max;
 	list_init(&pool->queue);
 	list_init(&pool->done);
 	pool->threads = calloc(threads_max, sizeof(*pool->threads));

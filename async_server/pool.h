@@ -73,7 +73,8 @@ struct pool {
 /*
  * pool_init prepares a pool of at most THREADS_MAX threads (from 1) for LOOP,
  * whose queue has room for QUEUE_MAX jobs; none is begun yet, and it does not
- * keep the loop alive.  Returns 0 or -errno.
+ * keep the loop alive.  POOL is all zero; others may ask for its numbers already.
+ * Returns 0 or -errno.
  */
 MUST_CHECK int pool_init(struct pool *pool, uv_loop_t *loop, size_t threads_max, size_t queue_max);
 

@@ -73,6 +73,7 @@ class Program:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        assert not re.search(r"(Address|Thread|Leak|UndefinedBehavior)Sanitizer|runtime error:", self.log()), self.log()
         return self.process.returncode
 
     def __enter__(self):

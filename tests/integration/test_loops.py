@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from servers import BIN, PATIENCE, AsyncServer, read_all, read_response, wait_until
+from servers import BIN, PATIENCE, AsyncServer, Program, read_all, read_response, wait_until
 
 GET = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
 HELLO = b"Hello, Anonymous"
@@ -30,6 +30,12 @@ def start():
     yield start_one
     for server in running:
         server.stop()
+
+
+class Starting(Program):
+    """A server that nobody waits for."""
+
+    name = "async_server"
 
 
 def per_loop(server, name):
@@ -204,6 +210,24 @@ def test_max_connections_is_shared_out(start):
     assert answered == 5
     for connection in connections:
         connection.close()
+
+
+def test_the_admin_address_answers_while_the_loops_are_prepared(tmp_path):
+    # What it shows of them is there from the beginning; built with ThreadSanitizer, this tells whether in order.
+    path = str(tmp_path / "admin")
+    texts = []
+    with Starting("--bind", "127.0.0.1:0", "--loops", "64", "--admin", f"unix:{path}") as server:
+        wait_until(lambda: os.path.exists(path), "the admin address")
+        while not texts or "Running on" not in server.log():
+            with socket.socket(socket.AF_UNIX) as peer:
+                peer.settimeout(PATIENCE)
+                try:
+                    peer.connect(path)
+                    peer.sendall(b"GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n")
+                except ConnectionRefusedError:
+                    continue  # it is bound, and does not listen yet
+                texts.append(read_all(peer).decode())
+    assert all(re.findall(r'(?m)^loopfork_loop_pool_queue{loop="(\d+)"} 0$', text) == list(map(str, range(64))) for text in texts)
 
 
 @pytest.mark.parametrize("arguments", [["--loops", "0"], ["--loops", "65"], ["--loops", "two"], ["--loops", ""],

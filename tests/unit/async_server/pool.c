@@ -46,6 +46,7 @@ begin(size_t threads_max, size_t queue_max)
 {
 	forget();
 	assert_int_equal(uv_loop_init(&loop), 0);
+	memset(&pool, 0, sizeof(pool));
 	assert_int_equal(pool_init(&pool, &loop, threads_max, queue_max), 0);
 	uv_ref((uv_handle_t *)&pool.async);
 }

@@ -140,14 +140,13 @@ date_now(void)
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 	static _Thread_local time_t second = -1;
 	static _Thread_local char text[DATE_LEN + 1];
-	struct timespec now;
+	time_t now = time(NULL); /* half of what clock_gettime costs */
 	struct tm tm;
 	char *to = text;
 
-	clock_gettime(CLOCK_REALTIME_COARSE, &now);
-	if (now.tv_sec == second)
+	if (now == second)
 		return text;
-	second = now.tv_sec;
+	second = now;
 	gmtime_r(&second, &tm);
 	/* Names are English whatever the locale, so not strftime. */
 	to = append(to, days + tm.tm_wday * 3, 3);

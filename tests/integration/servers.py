@@ -29,11 +29,12 @@ class Program:
     """A program running in the background; its output goes to a file that the test reads."""
 
     name = None
+    command = None  # how it is started, where it is not one of ours
 
     def __init__(self, *arguments, env=None, preexec_fn=None):
         self.log_file = tempfile.NamedTemporaryFile(prefix=f"{self.name}-", suffix=".log")
         self.process = subprocess.Popen(
-            [str(BIN / self.name), *map(str, arguments)], stdin=subprocess.DEVNULL,
+            [*(self.command or [str(BIN / self.name)]), *map(str, arguments)], stdin=subprocess.DEVNULL,
             stdout=self.log_file, stderr=subprocess.STDOUT, env=env and dict(os.environ, **env), preexec_fn=preexec_fn)
 
     @property

@@ -65,6 +65,12 @@ class Client:
             raise Failure(f"{server.peer.name} answered {cell['complete']} of {requests}, {cell['failed']} failed")
         return cell
 
+    def warm_up(self, server, connections):
+        """WARM_UP requests, of which nothing is noted."""
+        before = dict(self.busy)
+        self.loadgen(server, connections, WARM_UP)
+        self.busy = before
+
     def notes(self):
         """A line about who the client may have held back, if there is one."""
         held = [name for name, share in self.busy.items() if share > 0.95]
@@ -97,7 +103,7 @@ def costs(title, peers, client, options, script=None):
     table = {}
     for peer in rounds(title, options.rounds, peers):
         with peer.running() as server:
-            client.loadgen(server, options.connections, WARM_UP)
+            client.warm_up(server, options.connections)
             before = server.cpu_ns()
             count, rps = client.wrk(server, options.connections, options.seconds, script)
             note(table, peer.name, cpu_us=(server.cpu_ns() - before) / count / 1000, rps=rps)

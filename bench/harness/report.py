@@ -72,7 +72,7 @@ class Goals:
                  if name not in (LIMIT, OURS, "libuv+llhttp")}
         if costs:
             nearest = min(costs, key=costs.get)
-            self.add("keep-alive: CPU below every peer (peer / ours)", f"{nearest} {costs[nearest]:.2f}", costs[nearest] > 1)
+            self.add("keep-alive: CPU below every peer (peer / ours)", f"{nearest} {costs[nearest]:.3f}", costs[nearest] > 1)
 
     def pipelined(self, table):
         cost = median(table[OURS]["cpu_us"])

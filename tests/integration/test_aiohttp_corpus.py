@@ -25,7 +25,7 @@ if not aiohttp.__version__.startswith("3.8."):
 
 DOCUMENT = ROOT / "docs/aiohttp-map.md"
 PROBE = b"GET /is/it/open HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n"  # 404 where the connection goes on
-FRAMES = bytes.fromhex("8182000000006869 88820000000003e8")  # of a WebSocket's client: the text "hi", and close with 1000
+FRAMES = bytes.fromhex("8182000000006869 88820000000003e8")  # a WebSocket's: the text "hi", and close with 1000
 DATE = r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"
 SHOWN = 4096  # of a body above it the chunks are not compared: they depend on how it came
 

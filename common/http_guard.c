@@ -49,19 +49,21 @@ static inline bool
 same(const char *p, const char *text, size_t len)
 {
 	const uint64_t blanks = 0x2020202020202020u;
-	size_t i = 0;
+	size_t last; /* where the last word begins: it may cover bytes that have been compared before */
 
-	/* The last word may cover bytes that have been compared before. */
 	if (len >= 8) {
-		for (; i + 8 < len; i += 8)
+		last = len - 8;
+		for (size_t i = 0; i < last; i += 8)
 			if ((load8(p + i) | blanks) != load8(text + i))
 				return false;
-		return (load8(p + len - 8) | blanks) == load8(text + len - 8);
+		return (load8(p + last) | blanks) == load8(text + last);
 	}
-	if (len >= 4)
+	if (len >= 4) {
+		last = len - 4;
 		return (load4(p) | (uint32_t)blanks) == load4(text) &&
-		       (load4(p + len - 4) | (uint32_t)blanks) == load4(text + len - 4);
-	for (; i < len; i++)
+		       (load4(p + last) | (uint32_t)blanks) == load4(text + last);
+	}
+	for (size_t i = 0; i < len; i++)
 		if ((p[i] | 0x20) != text[i])
 			return false;
 	return true;

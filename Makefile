@@ -175,10 +175,13 @@ FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/fuzz/%,$(sort $(wildcard
 ifeq ($(VARIANT),fuzz)
 $(BUILD)/fuzz/fuzz/%: $(BUILD)/fuzz/tests/fuzz/%.o $(COMMON)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(FUZZ_LIBS) $(COMMON_LIBS)
+	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(COMMON) $(FUZZ_LIBS) $(COMMON_LIBS)
 # The WebSocket readers are async_server's; they do no I/O.
 $(BUILD)/fuzz/fuzz/ws_frame: $(patsubst %,$(OUT)/async_server/ws_%.o,buffer deflate frame message utf8)
 $(BUILD)/fuzz/fuzz/ws_frame: FUZZ_LIBS := -lz
+# A connection is served by the whole of async_server.
+$(BUILD)/fuzz/fuzz/connection: $(filter-out %/main.o,$(call objects_of,async_server))
+$(BUILD)/fuzz/fuzz/connection: FUZZ_LIBS := $(async_server_LIBS)
 endif
 fuzz: deps-check
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=fuzz CC=clang $(FUZZ_TARGETS)

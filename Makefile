@@ -116,6 +116,7 @@ unit_program = $(if $(filter experiments,$(1)),lab,$(1))
 common/access_log_LINK := -Wl,--wrap=calloc,--wrap=write
 async_server/exchange_LINK := -Wl,--wrap=malloc
 common/http_request_LINK := -Wl,--wrap=malloc,--wrap=calloc,--wrap=llhttp_execute
+async_server/ws_LINK := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 async_server/ws_message_LINK := -Wl,--wrap=realloc
 async_server/ws_deflate_LINK := -Wl,--wrap=inflateInit2_,--wrap=deflateInit2_,--wrap=inflate
 # In this one, writers die while they hold the lock.

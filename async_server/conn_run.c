@@ -282,6 +282,8 @@ conn_on_poll(uv_poll_t *poll, int status, int events)
 		on_writable(conn);
 	else if ((events & UV_READABLE) != 0)
 		on_readable(conn);
+	else if ((events & UV_WRITABLE) != 0)
+		resume(conn); /* ws_settle: the rest of what had come */
 }
 
 /* give_up ends a connection whose time is over: with an answer where one can be given. */
@@ -311,7 +313,7 @@ conn_on_deadline(struct deadline *deadline)
 	/* It may be the loop that was late (it can have been blocked for long), and not the peer: look once more. */
 	if (conn->output.bytes != NULL)
 		on_writable(conn);
-	else if (conn->state <= CONN_BODY || conn->state == CONN_UPGRADED)
+	else if (conn->state <= CONN_BODY || (conn->state == CONN_UPGRADED && conn->input.bytes == NULL))
 		conn_read(conn);
 	if (conn->state == CONN_CLOSED || deadline_is_queued(deadline) || conn->in_pool)
 		return;

@@ -10,19 +10,22 @@
 #include "async_server/server.h"
 #include "async_server/ws_handshake.h"
 #include "async_server/ws_message.h"
-#include "common/clock.h"
 #include "common/http_field.h"
 
 #define PATH "/ws"
 
-/* How long a peer has to answer our close frame (aiohttp's `timeout`). */
-#define CLOSE_TIMEOUT_NS (10 * NS_PER_SEC)
+/*
+ * What the messages of one round of the loop may come to, in bytes, before
+ * others have their turn: a read of 64 KiB can hold 16 messages that are 4 MiB each when inflated.
+ */
+#define TURN_MAX (1024 * 1024)
 
 /* What an open WebSocket needs besides its connection. */
 struct ws {
 	struct ws_reader reader;
 	struct ws_message message;
 	struct ws_deflate *deflate; /* NULL: no compression */
+	uint32_t worked;            /* bytes of the messages of this round */
 	bool pinged;                /* nothing has come since our ping */
 	bool closing; /* our close frame has left before the peer's: its messages do not matter any more */
 };
@@ -228,6 +231,7 @@ echo(struct conn *conn, enum ws_opcode opcode)
 	struct ws *ws = conn->ws;
 
 	metrics_add(&conn->server->metrics->websocket_messages, 1);
+	ws->worked += (uint32_t)ws->message.len;
 	if (ws->deflate != NULL)
 		echo_compressed(conn, opcode);
 	else if (ws->message.len <= SERVER_IN_SIZE)
@@ -288,7 +292,8 @@ ws_take(struct conn *conn, char *data, size_t len)
 
 	if (len > 0)
 		conn->ws->pinged = false;
-	while (conn->state == CONN_UPGRADED && conn->output.bytes == NULL) {
+	conn->ws->worked = 0;
+	while (conn->state == CONN_UPGRADED && conn->output.bytes == NULL && conn->ws->worked < TURN_MAX) {
 		enum ws_event event;
 		size_t taken;
 
@@ -323,7 +328,7 @@ set_deadline(struct conn *conn)
 
 	if (conn->ws->closing) {
 		if (conn->limit != CONN_LIMIT_CLOSE)
-			conn_begin_limit(conn, CONN_LIMIT_CLOSE, CLOSE_TIMEOUT_NS);
+			conn_begin_limit(conn, CONN_LIMIT_CLOSE, conn->server->config.drain_timeout_ns);
 		return;
 	}
 	conn->limit = CONN_LIMIT_NONE;
@@ -336,6 +341,12 @@ set_deadline(struct conn *conn)
 void
 ws_settle(struct conn *conn)
 {
+	if (conn->input.bytes != NULL) {
+		/* It has had its turn; in the next round there is room to write as now. */
+		conn_watch(conn, UV_WRITABLE);
+		set_deadline(conn);
+		return;
+	}
 	if (conn->server->stopping && !conn->ws->closing)
 		begin_close(conn, WS_CLOSE_GOING_AWAY);
 	if (conn->state != CONN_UPGRADED)
@@ -364,7 +375,7 @@ ws_ping(struct conn *conn)
 void
 ws_stop(struct conn *conn)
 {
-	if (conn->output.bytes != NULL)
+	if (conn->output.bytes != NULL || conn->input.bytes != NULL)
 		return; /* ws_settle comes to it */
 	conn_read(conn);
 	if (conn->state == CONN_UPGRADED && conn->output.bytes == NULL)

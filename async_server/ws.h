@@ -29,7 +29,7 @@ MUST_CHECK bool ws_begin(struct conn *conn);
 
 /*
  * ws_take reads the frames in DATA, which it changes, and answers them in the
- * output buffer, until output is left.  Returns how much it took.  Afterwards CONN is still
+ * output buffer, until output is left, or it has done enough for one round.  Returns how much it took.  Afterwards CONN is still
  * CONN_UPGRADED; or CONN_ANSWERED, and the last frame is in the output buffer.
  */
 size_t ws_take(struct conn *conn, char *data, size_t len);

@@ -214,21 +214,33 @@ open_shared(struct loops *loops)
 	return 0;
 }
 
-/* begin_serving lets a stop through that was asked for while the loops were being prepared. */
+/* configure hands on what loops_configure was called with; the caller holds the lock. */
+static void
+configure(struct loop *loop)
+{
+	struct config own = share_of(loop, &loop->loops->next);
+
+	server_configure(loop->server, &own);
+}
+
+/* begin_serving lets through what was asked for while the loops were being prepared. */
 static void
 begin_serving(struct loops *loops)
 {
 	pthread_mutex_lock(&loops->lock);
 	for (size_t i = 0; i < loops->count; i++) {
 		loops->all[i].open = true;
+		if (loops->has_next)
+			configure(&loops->all[i]);
 		if (loops->stop_asked)
 			server_stop(loops->all[i].server);
 	}
 	pthread_mutex_unlock(&loops->lock);
 }
 
-int
-loops_open(struct loops *loops, char *why, size_t why_size)
+/* open_all is loops_open; but what it opened for all loops stays open where it fails. */
+static int
+open_all(struct loops *loops, char *why, size_t why_size)
 {
 	struct loop *first = &loops->all[0];
 	int error;
@@ -262,6 +274,16 @@ loops_open(struct loops *loops, char *why, size_t why_size)
 	return 0;
 }
 
+int
+loops_open(struct loops *loops, char *why, size_t why_size)
+{
+	int status = open_all(loops, why, why_size);
+
+	if (status != 0 && !loops->inherited && loops->shared_count > 0)
+		listener_close(loops->shared[0]);
+	return status;
+}
+
 void
 loops_run(struct loops *loops)
 {
@@ -286,12 +308,11 @@ void
 loops_configure(struct loops *loops, const struct config *config)
 {
 	pthread_mutex_lock(&loops->lock);
-	for (size_t i = 0; i < loops->count; i++) {
-		struct config own = share_of(&loops->all[i], config);
-
+	loops->next = *config;
+	loops->has_next = true;
+	for (size_t i = 0; i < loops->count; i++)
 		if (loops->all[i].open)
-			server_configure(loops->all[i].server, &own);
-	}
+			configure(&loops->all[i]);
 	pthread_mutex_unlock(&loops->lock);
 }
 

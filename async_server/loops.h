@@ -41,6 +41,8 @@ struct loops {
 	const char *address;          /* what each loop opens, where they share none */
 	char name[LISTENER_NAME_MAX]; /* where the first one listens */
 	pthread_mutex_t lock;         /* of what follows, and of `open` in each loop */
+	struct config next;           /* the latest of loops_configure */
+	bool has_next;
 	bool stop_asked;
 };
 
@@ -68,7 +70,7 @@ void loops_run(struct loops *loops);
 /* loops_stop asks all loops for a graceful stop, from any thread, at any time after loops_init. */
 void loops_stop(struct loops *loops);
 
-/* loops_configure has the loops go by CONFIG, from any thread: see server_configure. */
+/* loops_configure has the loops go by CONFIG, from any thread, at any time after loops_init: see server_configure. */
 void loops_configure(struct loops *loops, const struct config *config);
 
 /* loops_write_metrics appends what only a loop can tell (common/admin's callback; CONTEXT is the loops). */

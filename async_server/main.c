@@ -167,7 +167,7 @@ take_inherited(int *fds)
 }
 
 static void
-open_loops(struct process *process)
+open_loops(struct process *process, int admin_fd)
 {
 	char why[512];
 	int status = loops_open(&process->loops, why, sizeof(why));
@@ -175,6 +175,8 @@ open_loops(struct process *process)
 	if (status == 0)
 		return;
 	fprintf(stderr, "async_server: %s\n", why);
+	if (admin_fd >= 0)
+		listener_close(admin_fd); /* and so removes its file, if it is a Unix socket */
 	exit(status);
 }
 
@@ -224,7 +226,7 @@ main(int argc, char **argv)
 		start_admin(&process, admin_fd);
 	}
 	/* The last that is opened: see side_thread.h. */
-	open_loops(&process);
+	open_loops(&process, admin_fd);
 	print_banner(&process, admin_fd);
 
 	loops_run(&process.loops);

@@ -206,6 +206,7 @@ take_over_next(struct server *server)
 	pthread_mutex_unlock(&server->next_lock);
 	if (!has_next)
 		return;
+	log_follow();
 	server_has_room(server); /* if --max-connections is higher now */
 	error = access_log_reopen(server->access_log);
 	if (error != 0)
@@ -299,8 +300,11 @@ server_run(struct server *server)
 void
 server_stop(struct server *server)
 {
+	const struct config *config;
+
 	pthread_mutex_lock(&server->next_lock);
-	atomic_store(&server->stop_due_ns, clock_now_ns() + server->config.shutdown_timeout_ns);
+	config = server->has_next ? &server->next : &server->config;
+	atomic_store(&server->stop_due_ns, clock_now_ns() + config->shutdown_timeout_ns);
 	pthread_mutex_unlock(&server->next_lock);
 	(void)eventfd_write(server->notice_fd, 1);
 }

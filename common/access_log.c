@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,14 +33,6 @@ struct access_log {
 	char buffer[BUFFER_BYTES];
 };
 
-static int
-open_path(const char *path)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
-
-	return fd < 0 ? -errno : fd;
-}
-
 /* set_sizes looks at what the log is written to. */
 static void
 set_sizes(struct access_log *log)
@@ -70,7 +61,7 @@ access_log_new(struct access_log **log, const char *path, enum access_log_style 
 	new_log->fd = STDOUT_FILENO;
 	if (error == 0 && strcmp(path, "-") != 0) {
 		new_log->path = path;
-		new_log->fd = open_path(path);
+		new_log->fd = log_open_file(path);
 		error = new_log->fd < 0 ? new_log->fd : 0;
 	}
 	if (error != 0) {
@@ -103,7 +94,7 @@ access_log_reopen(struct access_log *log)
 	if (log == NULL || log->path == NULL)
 		return 0;
 	access_log_flush(log);
-	fd = open_path(log->path);
+	fd = log_open_file(log->path);
 	if (fd < 0)
 		return fd;
 	close(log->fd);

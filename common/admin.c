@@ -363,6 +363,7 @@ serve_loop(struct admin_conn *conns, const struct admin *admin)
 			return -errno;
 		if (ready > 0 && polls[POLL_STOP].revents != 0)
 			return 0;
+		log_follow();
 		for (int i = 0; ready > 0 && i < ADMIN_CONNECTIONS; i++)
 			if (conns[i].fd >= 0 && polls[POLL_CONNS + i].revents != 0)
 				go_on(&conns[i], admin);

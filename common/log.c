@@ -20,12 +20,15 @@ static const char *log_path;                     /* NULL: standard error */
 static atomic_uint log_generation;               /* calls of log_reopen_all */
 static _Thread_local unsigned log_seen;          /* those that this thread has followed */
 
-static int
-open_path(void)
+int
+log_open_file(const char *path)
 {
-	int fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	(void)fcntl(fd, F_SETFL, O_APPEND); /* no O_NONBLOCK from here on */
+	return fd;
 }
 
 void
@@ -49,7 +52,7 @@ log_reopen(void)
 
 	if (log_path == NULL)
 		return 0;
-	fd = open_path();
+	fd = log_open_file(log_path);
 	if (fd < 0)
 		return fd;
 	old = atomic_load(&log_fd);
@@ -76,6 +79,15 @@ log_reopen_all(void)
 }
 
 void
+log_follow(void)
+{
+	if (log_seen == atomic_load_explicit(&log_generation, memory_order_relaxed))
+		return;
+	log_seen = atomic_load(&log_generation);
+	(void)!log_reopen(); /* log_reopen_all's caller says what is wrong, if anything is */
+}
+
+void
 log_line(enum log_level level, const char *format, ...)
 {
 	char line[LINE_MAX_BYTES];
@@ -87,10 +99,7 @@ log_line(enum log_level level, const char *format, ...)
 
 	if ((int)level < atomic_load_explicit(&log_minimum, memory_order_relaxed))
 		return;
-	if (log_seen != atomic_load_explicit(&log_generation, memory_order_relaxed)) {
-		log_seen = atomic_load(&log_generation);
-		(void)!log_reopen(); /* log_reopen_all's caller says what is wrong, if anything is */
-	}
+	log_follow();
 	now = time(NULL);
 	localtime_r(&now, &local);
 	used = strftime(line, sizeof(line), "[%Y-%m-%d %H:%M:%S %z]", &local);

@@ -41,6 +41,16 @@ MUST_CHECK int log_reopen(void);
  */
 MUST_CHECK int log_reopen_all(void);
 
+/* log_follow does what log_reopen_all left to this thread, if anything: who seldom writes should not keep the old file. */
+void log_follow(void);
+
+/*
+ * log_open_file opens the log file PATH for appending, and makes it where
+ * there is none.  It waits for nobody: a named pipe must have a reader, else
+ * -ENXIO; what is written to it later may wait.  Returns a descriptor or -errno.
+ */
+MUST_CHECK int log_open_file(const char *path);
+
 /*
  * log_line writes one line with a single write(2), so that lines of several
  * processes and threads never mix.  Longer than 2 KiB is cut.  A log that cannot be

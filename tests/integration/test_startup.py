@@ -437,6 +437,50 @@ class TestHangup:
         assert "Stopped" not in (tmp_path / "error.1").read_text()
 
     @pytest.mark.parametrize("loops", [1, 2])
+    def test_no_thread_keeps_the_old_error_log(self, keep, tmp_path, loops):
+        # Whoever does would keep the space of a log that has been rotated away and removed.
+        errors = tmp_path / "errors"
+        server = keep(AsyncServer("--sleep", 0, "--loops", loops, "--error-logfile", errors, "--admin", f"unix:{tmp_path}/admin"))
+        os.rename(errors, tmp_path / "errors.1")
+        server.signal(signal.SIGHUP)
+
+        def is_open(path):
+            try:
+                return os.readlink(path) == f"{tmp_path}/errors.1"
+            except FileNotFoundError:  # closed meanwhile
+                return False
+
+        def holders():
+            ask(f"{tmp_path}/admin", b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n")  # the admin thread sleeps till then
+            tasks = [f"/proc/{server.pid}/task/{task}/fd" for task in os.listdir(f"/proc/{server.pid}/task")]
+            return [fd for task in tasks for fd in os.listdir(task) if is_open(f"{task}/{fd}")]
+
+        wait_until(lambda: not holders(), "all threads in the new log")
+
+    @pytest.mark.parametrize("loops", [1, 2])
+    def test_a_log_that_is_a_pipe_without_a_reader_holds_nobody_up(self, keep, tmp_path, loops):
+        pipes = [tmp_path / "access", tmp_path / "errors"]
+        for pipe in pipes:
+            os.mkfifo(pipe)
+        readers = [os.open(pipe, os.O_RDONLY | os.O_NONBLOCK) for pipe in pipes]
+        server = keep(AsyncServer("--sleep", 0, "--loops", loops, "--access-logfile", pipes[0], "--error-logfile", pipes[1],
+                                  "--admin", f"unix:{tmp_path}/admin"))
+        for reader in readers:
+            os.set_blocking(reader, True)
+        assert server.get("/")[0] == 200
+        assert b"GET / HTTP/1.1" in os.read(readers[0], 65536)
+        assert b"Admin on" in os.read(readers[1], 65536)
+        for reader in readers:
+            os.close(reader)
+        for _ in range(3):
+            server.signal(signal.SIGHUP)
+            for _ in range(4 * loops):
+                assert server.get("/?sleep=0.2&mode=blocking")[0] == 200  # which wants a line in both logs
+        ask(f"{tmp_path}/admin", b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n")
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+
+    @pytest.mark.parametrize("loops", [1, 2])
     def test_requests_in_flight_are_answered(self, keep, tmp_path, loops):
         path = tmp_path / "server.ini"
         path.write_text("sleep = 0.5\n")
@@ -450,3 +494,20 @@ class TestHangup:
         self.wait_settings(server, "sleep", 0)
         for peer in peers:
             assert parse_response(read_all(peer))[0] == 200
+
+
+class TestRefusedStart:
+    """What cannot start says why in one line, and leaves nothing behind."""
+
+    @pytest.mark.parametrize("loops", [1, 2])
+    def test_no_socket_stays(self, tmp_path, loops):
+        command = [BIN / "async_server", "--loops", str(loops), "--bind", f"unix:{tmp_path}/http", "--admin", f"unix:{tmp_path}/admin"]
+        status, text = refusal([*command, "--access-logfile", "/nowhere/access"])
+        assert (status, text) == (1, "async_server: --access-logfile /nowhere/access: No such file or directory\n")
+        assert os.listdir(tmp_path) == []
+
+    @pytest.mark.parametrize("option", ["--access-logfile", "--error-logfile"])
+    def test_a_log_that_is_a_pipe_without_a_reader(self, tmp_path, option):
+        os.mkfifo(tmp_path / "log")
+        status, text = refusal([BIN / "async_server", "--bind", "127.0.0.1:0", option, tmp_path / "log"])
+        assert (status, text) == (1, f"async_server: {option} {tmp_path}/log: No such device or address\n")

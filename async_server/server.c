@@ -244,6 +244,24 @@ open_timer(struct server *server)
 	return error;
 }
 
+/* have_files is for libuv, which makes three descriptors with the first loop, and aborts the process where it cannot. */
+static int
+have_files(void)
+{
+	int fds[3];
+	int error = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		fds[i] = eventfd(0, EFD_CLOEXEC);
+		if (fds[i] < 0)
+			error = -errno;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	return error;
+}
+
 int
 server_init(struct server *server, const struct config *config, struct settings *settings, struct metrics *metrics,
     struct access_log *access_log, int notice_fd)
@@ -261,7 +279,9 @@ server_init(struct server *server, const struct config *config, struct settings 
 	server->notice_fd = notice_fd;
 	pthread_mutex_init(&server->next_lock, NULL);
 	deadline_queue_init(&server->deadlines, clock_now_ns());
-	error = uv_loop_init(&server->loop);
+	error = have_files();
+	if (error == 0)
+		error = uv_loop_init(&server->loop);
 	if (error == 0)
 		error = open_timer(server);
 	if (error == 0)

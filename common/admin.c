@@ -324,21 +324,30 @@ accept_conns(struct admin_conn *conns, int listen_fd)
 	return 0;
 }
 
-/* fill_polls says what to wait for. Returns the nearest deadline, UINT64_MAX where there is none. */
+/*
+ * fill_polls says what to wait for, up to the last place that is taken: poll
+ * refuses more places than there may be descriptors.  Returns the nearest
+ * deadline, UINT64_MAX where there is none.
+ */
 static uint64_t
-fill_polls(struct pollfd *polls, const struct admin_conn *conns, const struct admin *admin, uint64_t paused_until)
+fill_polls(struct pollfd *polls, nfds_t *count, const struct admin_conn *conns, const struct admin *admin,
+    uint64_t paused_until)
 {
 	uint64_t nearest = paused_until > 0 ? paused_until : UINT64_MAX;
 	bool has_room = false;
 
+	*count = POLL_CONNS;
 	for (int i = 0; i < ADMIN_CONNECTIONS; i++) {
 		const struct admin_conn *conn = &conns[i];
 
 		polls[POLL_CONNS + i].fd = conn->fd;
 		polls[POLL_CONNS + i].events = conn->answer_len > 0 && !conn->lingering ? POLLOUT : POLLIN;
-		if (conn->fd < 0)
+		if (conn->fd < 0) {
 			has_room = true;
-		else if (conn->due_ns < nearest)
+			continue;
+		}
+		*count = POLL_CONNS + (nfds_t)i + 1;
+		if (conn->due_ns < nearest)
 			nearest = conn->due_ns;
 	}
 	polls[POLL_STOP] = (struct pollfd){.fd = admin->stop_fd, .events = POLLIN};
@@ -356,8 +365,9 @@ serve_loop(struct admin_conn *conns, const struct admin *admin)
 	uint64_t paused_until = 0;
 
 	for (;;) {
-		uint64_t nearest = fill_polls(polls, conns, admin, paused_until);
-		int ready = poll(polls, ARRAY_LEN(polls), nearest == UINT64_MAX ? -1 : clock_ms_until(nearest));
+		nfds_t count;
+		uint64_t nearest = fill_polls(polls, &count, conns, admin, paused_until);
+		int ready = poll(polls, count, nearest == UINT64_MAX ? -1 : clock_ms_until(nearest));
 
 		if (ready < 0 && errno != EINTR && errno != EAGAIN)
 			return -errno;

@@ -83,8 +83,10 @@ open_unix(const char *path, int backlog)
 	int error;
 	int fd;
 
-	if (*path == '\0' || strlen(path) >= sizeof(address.sun_path))
+	if (*path == '\0')
 		return -EINVAL;
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
 	memcpy(address.sun_path, path, strlen(path) + 1);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
@@ -219,6 +221,10 @@ listener_error(int error, const char *address, const char *option, char *buf, si
 		snprintf(buf, size, "%s %s: the address is in use: stop the other server, or choose another %s", option,
 		    address, option);
 		break;
+	case -ENAMETOOLONG:
+		snprintf(buf, size, "%s %s: longer than the %zu bytes that a Unix socket's path may have", option,
+		    address, sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1);
+		break;
 	case -ENOTSOCK:
 		snprintf(buf, size, "%s %s: there is something there that is not a socket: choose another path", option,
 		    address);
@@ -241,7 +247,7 @@ listener_error(int error, const char *address, const char *option, char *buf, si
 int
 listener_exit_status(int error)
 {
-	return error == -EINVAL || error == -ENOTSOCK ? 2 : 1;
+	return error == -EINVAL || error == -ENAMETOOLONG || error == -ENOTSOCK ? 2 : 1;
 }
 
 /* is_of_one_connection tells the errors that accept(2) reports of a connection that died before it was taken. */

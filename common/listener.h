@@ -21,7 +21,7 @@
  * socket that nobody listens on is replaced; anything else at its path is left
  * alone.  Returns the file
  * descriptor, which the caller closes, or -errno: -EADDRINUSE, -EACCES,
- * -EADDRNOTAVAIL; -ENOTSOCK for a path that is taken by something else;
+ * -EADDRNOTAVAIL; -ENOTSOCK for a path that is taken by something else; -ENAMETOOLONG;
  * -EINVAL for an address that does not parse or resolve.
  */
 MUST_CHECK int listener_open(const char *address, int backlog, bool reuse_port);

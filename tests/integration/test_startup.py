@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -505,6 +506,30 @@ class TestRefusedStart:
         status, text = refusal([*command, "--access-logfile", "/nowhere/access"])
         assert (status, text) == (1, "async_server: --access-logfile /nowhere/access: No such file or directory\n")
         assert os.listdir(tmp_path) == []
+
+    @pytest.mark.parametrize("loops", [1, 3])
+    def test_too_few_descriptors(self, tmp_path, loops):
+        started = 0
+        for count in range(4, 44):
+            path = tmp_path / "log"
+            with open(path, "wb") as log:
+                process = subprocess.Popen(
+                    [BIN / "async_server", "--loops", str(loops), "--bind", "127.0.0.1:0", "--admin", f"unix:{tmp_path}/admin",
+                     "--access-logfile", tmp_path / "access"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (count, count)))
+            wait_until(lambda: process.poll() is not None or "Running on" in path.read_text(), "an end, or a server")
+            if process.poll() is None:
+                started += 1
+                assert ask(f"{tmp_path}/admin", b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n")[0] == 200
+                process.terminate()
+                assert process.wait(PATIENCE) == 0
+                assert "The admin address stopped" not in path.read_text()
+            else:
+                # 127: the dynamic linker's; it needs descriptors, too.
+                assert process.returncode in (1, 127), (count, path.read_text())
+                assert path.read_text().count("\n") == 1
+            assert not (tmp_path / "admin").exists()
+        assert 0 < started < 40
 
     @pytest.mark.parametrize("option", ["--access-logfile", "--error-logfile"])
     def test_a_log_that_is_a_pipe_without_a_reader(self, tmp_path, option):

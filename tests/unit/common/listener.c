@@ -110,6 +110,20 @@ test_wrong_addresses_are_refused(void **state)
 }
 
 static void
+test_a_path_that_is_too_long_is_told(void **state)
+{
+	char address[200] = "unix:/tmp/", message[512];
+
+	(void)state;
+	memset(address + strlen(address), 'x', 103); /* and so one more than there is room for */
+	assert_int_equal(listener_open(address, 16, false), -ENAMETOOLONG);
+	assert_int_equal(listener_exit_status(-ENAMETOOLONG), 2);
+	listener_error(-ENAMETOOLONG, address, "--bind", message, sizeof(message));
+	assert_non_null(strstr(message, address));
+	assert_non_null(strstr(message, "longer than the 107 bytes"));
+}
+
+static void
 test_a_port_in_use_is_told(void **state)
 {
 	int fd = listener_open("127.0.0.1:0", 16, false);
@@ -275,6 +289,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_addresses_are_opened_and_named),
 	    cmocka_unit_test(test_wrong_addresses_are_refused),
+	    cmocka_unit_test(test_a_path_that_is_too_long_is_told),
 	    cmocka_unit_test(test_a_port_in_use_is_told),
 	    cmocka_unit_test(test_an_address_of_another_machine),
 	    cmocka_unit_test(test_two_listeners_share_a_port_where_asked),

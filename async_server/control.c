@@ -58,6 +58,16 @@ stop(struct control *control, int number)
 	control->actions.stop(control->actions.context);
 }
 
+/* hang_up: a terminal that goes sends HUP, and so does its shell; two of them are no hurry. */
+static void
+hang_up(struct control *control)
+{
+	if (control->actions.reload != NULL)
+		control->actions.reload(control->actions.context);
+	else if (!control->stopping)
+		stop(control, SIGHUP);
+}
+
 static void *
 run(void *argument)
 {
@@ -72,10 +82,7 @@ run(void *argument)
 			toggle(control->settings);
 			break;
 		case SIGHUP:
-			if (control->actions.reload != NULL)
-				control->actions.reload(control->actions.context);
-			else
-				stop(control, number);
+			hang_up(control);
 			break;
 		case SIGINT:
 		case SIGTERM:

@@ -36,7 +36,7 @@ void control_block_signals(void);
  *
  *   USR1        settings_toggle_blocking, and a line in the log with the new mode
  *   INT, TERM   the first calls ACTIONS.stop; the second ends the process at once, with exit status 1
- *   HUP         ACTIONS.reload, where there is one
+ *   HUP         ACTIONS.reload; where there is none, the first of these signals calls ACTIONS.stop
  *
  * Returns 0 or -errno.
  */

@@ -408,6 +408,9 @@ class TestHangup:
         admin = server.admin_port()
         wait_until(lambda: b"\nloopfork_sleeping 1" in server.get("/metrics", port=admin)[2], "a sleep")
         server.signal(signal.SIGHUP)
+        server.wait_log(r"Stopping \(SIGHUP\)")
+        # A terminal that is closed sends it twice: from the kernel, and from the shell. INT and TERM alone are impatience.
+        server.signal(signal.SIGHUP)
         assert parse_response(read_all(peer))[0] == 200
         assert server.wait() == 0
         server.wait_log("Stopped")

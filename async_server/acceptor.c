@@ -57,9 +57,11 @@ resume_accepting(struct acceptor *acceptor)
 static void
 pause_full(struct acceptor *acceptor)
 {
+	const struct config *config = &acceptor->server->config;
+
 	if (!acceptor->told)
-		log_warning("At --max-connections %lld: the next ones wait until one closes",
-		    (long long)acceptor->server->config.max_connections);
+		log_warning("At --max-connections %lld%s: the next ones wait until one closes",
+		    (long long)config->max_connections, config->loops > 1 ? ", this loop's share" : "");
 	acceptor->told = true;
 	pause_accepting(acceptor);
 }

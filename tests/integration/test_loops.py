@@ -208,6 +208,8 @@ def test_max_connections_is_shared_out(start):
         except BlockingIOError:
             pass
     assert answered == 5
+    server.wait_log("At --max-connections 3, this loop's share: ")
+    server.wait_log("At --max-connections 2, this loop's share: ")
     for connection in connections:
         connection.close()
 

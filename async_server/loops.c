@@ -238,6 +238,25 @@ begin_serving(struct loops *loops)
 	pthread_mutex_unlock(&loops->lock);
 }
 
+/* tell_failed returns the status of the first loop that could not be opened, with its message in WHY; 0: none. */
+static int
+tell_failed(struct loops *loops, char *why, size_t why_size)
+{
+	int status = 0;
+
+	for (size_t i = loops->count; i-- > 0;) {
+		struct loop *loop = &loops->all[i];
+
+		if (loop->status == 0)
+			continue;
+		status = loop->status;
+		snprintf(why, why_size, "%s", loop->why);
+		if (i > 0)
+			pthread_join(loop->thread, NULL);
+	}
+	return status;
+}
+
 /* open_all is loops_open; but what it opened for all loops stays open where it fails. */
 static int
 open_all(struct loops *loops, char *why, size_t why_size)
@@ -264,11 +283,9 @@ open_all(struct loops *loops, char *why, size_t why_size)
 		sem_post(&loops->all[i].go);
 	for (size_t i = 1; i < loops->count; i++)
 		wait_for(&loops->all[i].ready);
-	for (size_t i = 0; i < loops->count; i++)
-		if (loops->all[i].status != 0) {
-			snprintf(why, why_size, "%s", loops->all[i].why);
-			return loops->all[i].status;
-		}
+	error = tell_failed(loops, why, why_size);
+	if (error != 0)
+		return error;
 	listener_name(first->server->acceptors[0].fd, loops->name);
 	begin_serving(loops);
 	return 0;

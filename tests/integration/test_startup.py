@@ -523,17 +523,21 @@ class TestRefusedStart:
                     [BIN / "async_server", "--loops", str(loops), "--bind", "127.0.0.1:0", "--admin", f"unix:{tmp_path}/admin",
                      "--access-logfile", tmp_path / "access"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                     preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (count, count)))
-            wait_until(lambda: process.poll() is not None or "Running on" in path.read_text(), "an end, or a server")
-            if process.poll() is None:
-                started += 1
-                process.terminate()
-                assert process.wait(PATIENCE) == 0
-                assert "The admin address stopped" not in path.read_text()
-            else:
-                # 127: the dynamic linker's; it needs descriptors, too.
-                assert process.returncode in (1, 127), (count, path.read_text())
-                assert path.read_text().count("\n") == 1
-            assert not (tmp_path / "admin").exists()
+            try:
+                wait_until(lambda: process.poll() is not None or "Running on" in path.read_text(), "an end, or a server")
+                if process.poll() is None:
+                    started += 1
+                    process.terminate()
+                    assert process.wait(PATIENCE) == 0
+                    assert "The admin address stopped" not in path.read_text()
+                else:
+                    # 127: the dynamic linker's; it needs descriptors, too.
+                    assert process.returncode in (1, 127), (count, path.read_text())
+                    assert path.read_text().count("\n") == 1
+                assert not (tmp_path / "admin").exists()
+            finally:
+                process.kill()
+                process.wait()
         assert 0 < started < 40
 
     @pytest.mark.parametrize("option", ["--access-logfile", "--error-logfile"])

@@ -51,6 +51,7 @@ resume_accepting(struct acceptor *acceptor)
 	deadline_remove(&acceptor->retry);
 	acceptor->paused = false;
 	uv_poll_start(&acceptor->poll, UV_READABLE, on_connection);
+	acceptor->server->libuv_waits = true;
 }
 
 /* pause_full waits for a connection to close, as --max-connections wants it. */
@@ -112,7 +113,9 @@ accept_one(struct acceptor *acceptor)
 	}
 	conn = conn_open(acceptor->server, fd);
 	/* The request is mostly there already: a round of the loop later it would wait for the whole burst. */
-	if (conn != NULL && !acceptor->ending)
+	if (conn != NULL && acceptor->ending)
+		conn_watch_read(conn);
+	else if (conn != NULL)
 		conn_read(conn);
 	return true;
 }
@@ -121,10 +124,10 @@ accept_one(struct acceptor *acceptor)
 static void
 accept_some(struct acceptor *acceptor)
 {
-	const uv_loop_t *loop = &acceptor->server->loop;
-	uint64_t round_ms = uv_now(loop);
+	const struct server *server = acceptor->server;
+	uint64_t round_ns = server_now_ns(server);
 
-	for (int i = 0; i < BATCH && uv_now(loop) == round_ms; i++)
+	for (int i = 0; i < BATCH && server_now_ns(server) == round_ns; i++)
 		if (!accept_one(acceptor))
 			return;
 }

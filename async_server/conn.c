@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,16 +19,43 @@
 
 #define PEER_MAX 64
 
-void
-conn_watch(struct conn *conn, int events)
+static void
+watch(struct conn *conn, enum conn_watch what)
 {
-	if (conn->events == events)
-		return;
-	conn->events = (uint8_t)events;
-	if (events == 0)
-		uv_poll_stop(&conn->poll);
-	else
-		uv_poll_start(&conn->poll, events, conn_on_poll);
+	uint32_t events = EPOLLIN | EPOLLRDHUP | (what == CONN_WATCH_WRITE ? EPOLLOUT : 0);
+	bool added = conn->watch != CONN_WATCH_NONE;
+
+	conn->watch = (uint8_t)what;
+	if (poller_watch(&conn->server->poller, conn->fd, added, events, conn) != 0)
+		conn_close(conn);
+}
+
+void
+conn_watch_read(struct conn *conn)
+{
+	/* What is left from before is no new event: watching again makes it one. */
+	if (conn->watch != CONN_WATCH_READ || conn->readable)
+		watch(conn, CONN_WATCH_READ);
+}
+
+void
+conn_watch_write(struct conn *conn)
+{
+	if (conn->watch != CONN_WATCH_WRITE)
+		watch(conn, CONN_WATCH_WRITE);
+}
+
+void
+conn_watch_soon(struct conn *conn)
+{
+	watch(conn, CONN_WATCH_WRITE); /* there is room now */
+}
+
+void
+conn_watch_end(struct conn *conn)
+{
+	if (conn->watch == CONN_WATCH_NONE)
+		watch(conn, CONN_WATCH_READ);
 }
 
 void
@@ -82,12 +110,6 @@ conn_keep_bytes(struct conn_bytes *bytes, const char *data, size_t len)
 	return true;
 }
 
-static void
-on_closed(uv_handle_t *handle)
-{
-	conn_let_go(handle->data);
-}
-
 void
 conn_let_go(struct conn *conn)
 {
@@ -103,12 +125,10 @@ conn_open(struct server *server, int fd)
 	struct conn *conn = calloc(1, sizeof(*conn));
 	char peer[PEER_MAX];
 
-	if (conn == NULL || uv_poll_init(&server->loop, &conn->poll, fd) != 0) {
-		free(conn);
+	if (conn == NULL) {
 		close(fd);
 		return NULL;
 	}
-	conn->poll.data = conn;
 	conn->holds = 1;
 	conn->server = server;
 	conn->fd = fd;
@@ -122,7 +142,6 @@ conn_open(struct server *server, int fd)
 	server->conns = conn;
 	server->connections++;
 	metrics_add(&server->metrics->connections_accepted, 1);
-	conn_watch(conn, UV_READABLE);
 	conn_begin_limit(
 	    conn, CONN_LIMIT_IDLE, server->stopping ? CONN_STOP_GRACE_NS : server->config.header_timeout_ns);
 	return conn;
@@ -158,8 +177,10 @@ conn_close(struct conn *conn)
 	*conn->link = conn->next;
 	if (conn->next != NULL)
 		conn->next->link = conn->link;
-	uv_close((uv_handle_t *)&conn->poll, on_closed);
 	close(conn->fd);
+	/* The callers on the stack still look at it. */
+	conn->next = server->closed;
+	server->closed = conn;
 	server->connections--;
 	metrics_add(&server->metrics->connections_closed, 1);
 	server_has_room(server);

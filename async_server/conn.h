@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include <uv.h>
 
 #include "async_server/deadline_queue.h"
 #include "async_server/exchange.h"
@@ -22,7 +21,7 @@ enum conn_state {
 	CONN_UPGRADED, /* a WebSocket: no more requests come; see ws.h */
 	CONN_ANSWERED, /* answered for the last time: ends when everything has left */
 	CONN_LINGERING, /* all has left, and the peer was told: draining until it closes, so that no RST eats the answer */
-	CONN_CLOSED,    /* waits for libuv, or for its pool thread, to let go of the memory */
+	CONN_CLOSED,    /* waits for the round's end, or for its pool thread, to let go of the memory */
 };
 
 /* Which time limit is running. Each begins once: what comes in small pieces does not begin it again. */
@@ -35,6 +34,13 @@ enum conn_limit {
 	CONN_LIMIT_CLOSE, /* of a WebSocket that we have closed: for the peer's close frame */
 };
 
+/* A connection is added to the poller when it has to wait for the first time: many a short one never has to. */
+enum conn_watch {
+	CONN_WATCH_NONE,
+	CONN_WATCH_READ,
+	CONN_WATCH_WRITE, /* and for reading */
+};
+
 /* Bytes that could not be dealt with at once; NULL when there are none, which is nearly always. */
 struct conn_bytes {
 	char *bytes;
@@ -44,9 +50,8 @@ struct conn_bytes {
 
 /* What an idle connection costs. Everything that belongs to a request is in its exchange. */
 struct conn {
-	uv_poll_t poll;
 	struct server *server;
-	struct conn *next; /* in server->conns */
+	struct conn *next; /* in server->conns, and then in server->closed */
 	struct conn **link;
 	struct deadline deadline;  /* of the present state */
 	struct exchange *exchange; /* from a request's first byte to the end of its answer */
@@ -55,24 +60,40 @@ struct conn {
 	struct conn_bytes output;  /* answers that the kernel did not take yet; nothing is read until they have left */
 	char *peer;                /* its address, for the access log; NULL without one */
 	int fd;
-	uint8_t state;  /* enum conn_state */
-	uint8_t limit;  /* enum conn_limit: what `deadline` is, but in a sleep or while lingering */
-	uint8_t events; /* what `poll` watches */
-	uint8_t holds;  /* who still uses this memory: libuv, a pool thread */
-	bool served;    /* has had a request answered */
-	bool more;      /* bytes have come behind the present request */
-	bool linger;    /* the peer may still be sending when the last answer has left */
-	bool in_pool;   /* its sleep is on a thread of the pool */
+	uint8_t state; /* enum conn_state */
+	uint8_t limit; /* enum conn_limit: what `deadline` is, but in a sleep or while lingering */
+	uint8_t watch; /* enum conn_watch: what the poller waits for */
+	uint8_t holds; /* who still uses this memory: the server, a pool thread */
+	bool readable; /* the kernel has, or may have, something that was not read yet */
+	bool hung;     /* and the end is part of it: there it stays */
+	bool served;   /* has had a request answered */
+	bool more;     /* bytes have come behind the present request */
+	bool linger;   /* the peer may still be sending when the last answer has left */
+	bool in_pool;  /* its sleep is on a thread of the pool */
 };
 
 /* How long a graceful stop waits for the first byte of a connection that has just been made. */
 #define CONN_STOP_GRACE_NS 1000000000ULL
 
-/* conn_open takes over the accepted socket FD, to serve it until either side closes. NULL, and FD closed, when it cannot. */
+/*
+ * conn_open takes over the accepted socket FD, to serve it until either side closes.
+ * The caller goes on with conn_read or conn_watch_read.  NULL, and FD closed, when there is no memory.
+ */
 struct conn *conn_open(struct server *server, int fd);
 
-/* conn_watch waits for EVENTS (UV_READABLE or UV_WRITABLE) from now on, 0 for none; no change costs nothing. */
-void conn_watch(struct conn *conn, int events);
+/*
+ * conn_watch_read has conn_on_events called when there is something to read, or
+ * soon where there is already; conn_watch_write when there is room to write.  No change costs nothing.
+ * CONN is closed where that fails.
+ */
+void conn_watch_read(struct conn *conn);
+void conn_watch_write(struct conn *conn);
+
+/* conn_watch_soon has conn_on_events called in the next round, for a connection without output. */
+void conn_watch_soon(struct conn *conn);
+
+/* conn_watch_end makes sure that the poller has CONN, whose request waits: nothing is read, but `readable` tells. */
+void conn_watch_end(struct conn *conn);
 
 /* conn_set_deadline has conn_on_deadline called TIMEOUT_NS after the loop's present round, if nothing sets it again. */
 void conn_set_deadline(struct conn *conn, uint64_t timeout_ns);

@@ -2,6 +2,7 @@
 #include "async_server/conn_run.h"
 
 #include <errno.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "async_server/handler.h"
@@ -110,8 +111,8 @@ set_linger_deadline(struct conn *conn)
 static void
 linger(struct conn *conn)
 {
-	/* Not watched any more while it slept: the peer has sent something, or has gone. */
-	if (conn->events == 0)
+	/* While it slept, the peer has sent something, or has gone. */
+	if (conn->readable)
 		conn->linger = true;
 	if (!conn->linger || shutdown(conn->fd, SHUT_WR) != 0) {
 		conn_close(conn);
@@ -120,7 +121,7 @@ linger(struct conn *conn)
 	conn->state = CONN_LINGERING;
 	conn_give_exchange(conn);
 	set_linger_deadline(conn);
-	conn_watch(conn, UV_READABLE);
+	conn_watch_read(conn);
 }
 
 /* settle_idle: the time limit differs before the first request. */
@@ -131,10 +132,10 @@ settle_idle(struct conn *conn)
 
 	if (conn->state == CONN_IDLE)
 		conn_give_exchange(conn);
-	conn_watch(conn, UV_READABLE);
 	if (conn->limit != CONN_LIMIT_IDLE)
 		conn_begin_limit(
 		    conn, CONN_LIMIT_IDLE, conn->served ? config->keep_alive_ns : config->header_timeout_ns);
+	conn_watch_read(conn);
 	if (conn->server->stopping && conn->served)
 		conn_stop(conn);
 }
@@ -146,7 +147,7 @@ settle(struct conn *conn, size_t came)
 	const struct config *config = &conn->server->config;
 
 	if (conn->output.bytes != NULL) {
-		conn_watch(conn, UV_WRITABLE);
+		conn_watch_write(conn);
 		return;
 	}
 	switch ((enum conn_state)conn->state) {
@@ -161,14 +162,14 @@ settle(struct conn *conn, size_t came)
 		/* From the first byte on, however many pieces follow. */
 		if (conn->limit != CONN_LIMIT_HEADER)
 			conn_begin_limit(conn, CONN_LIMIT_HEADER, config->header_timeout_ns);
-		conn_watch(conn, UV_READABLE);
+		conn_watch_read(conn);
 		break;
 	case CONN_BODY:
 		if (conn->limit != CONN_LIMIT_BODY)
 			conn_begin_limit(conn, CONN_LIMIT_BODY, config->body_timeout_ns);
 		else
 			conn_prolong(conn, config->body_timeout_ns, came);
-		conn_watch(conn, UV_READABLE);
+		conn_watch_read(conn);
 		break;
 	case CONN_UPGRADED:
 		ws_settle(conn);
@@ -176,8 +177,11 @@ settle(struct conn *conn, size_t came)
 	case CONN_ANSWERED:
 		linger(conn);
 		break;
-	case CONN_READY:   /* only while output is left */
-	case CONN_WAITING: /* stays watched: see on_readable */
+	case CONN_WAITING:
+		/* The next request waits in the kernel until this one has been answered; so does the news that the peer has gone. */
+		conn_watch_end(conn);
+		break;
+	case CONN_READY: /* only while output is left */
 	case CONN_LINGERING:
 	case CONN_CLOSED:
 		break;
@@ -231,24 +235,39 @@ conn_read(struct conn *conn)
 	struct server *server = conn->server;
 	ssize_t got = recv(conn->fd, server->in, SERVER_IN_SIZE, 0);
 
+	/* Less than there was room for: nothing is left but, if it has come, the end. */
+	conn->readable = got == SERVER_IN_SIZE || conn->hung;
 	if (got > 0) {
 		metrics_add(&server->metrics->received_bytes, (uint64_t)got);
-		if (conn->state != CONN_LINGERING)
+		if (conn->state == CONN_LINGERING)
+			conn_watch_read(conn);
+		else
 			run(conn, server->in, (size_t)got);
-	} else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+	} else if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+		conn_watch_read(conn);
+	} else {
 		/* The peer is done or dead, and what it began can never become whole. */
 		conn_close(conn);
 	}
 }
 
-static void
-on_readable(struct conn *conn)
+static bool
+wants_to_read(const struct conn *conn)
 {
-	/* The next request waits in the kernel until this one has been answered; so does the news that the peer has gone. */
-	if (conn->state == CONN_READY || conn->state == CONN_WAITING)
-		conn_watch(conn, 0);
-	else
-		conn_read(conn);
+	switch ((enum conn_state)conn->state) {
+	case CONN_IDLE:
+	case CONN_HEADER:
+	case CONN_BODY:
+	case CONN_UPGRADED:
+	case CONN_LINGERING:
+		return true;
+	case CONN_READY:
+	case CONN_WAITING: /* the handler goes on without its client, as in aiohttp */
+	case CONN_ANSWERED:
+	case CONN_CLOSED:
+		break;
+	}
+	return false;
 }
 
 static void
@@ -269,21 +288,23 @@ on_writable(struct conn *conn)
 }
 
 void
-conn_on_poll(uv_poll_t *poll, int status, int events)
+conn_on_events(void *what, uint32_t events)
 {
-	struct conn *conn = poll->data;
+	struct conn *conn = what;
 
 	server_begin_round(conn->server);
-	if (status < 0 && conn->state == CONN_WAITING)
-		conn_watch(conn, 0); /* the handler goes on without its client, as in aiohttp */
-	else if (status < 0)
-		conn_close(conn);
-	else if (conn->output.bytes != NULL)
-		on_writable(conn);
-	else if ((events & UV_READABLE) != 0)
-		on_readable(conn);
-	else if ((events & UV_WRITABLE) != 0)
-		resume(conn); /* ws_settle: the rest of what had come */
+	if ((events & ~(uint32_t)EPOLLOUT) != 0)
+		conn->readable = true;
+	if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
+		conn->hung = true;
+	if (conn->output.bytes != NULL) {
+		if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0)
+			on_writable(conn);
+	} else if (conn->state == CONN_UPGRADED && conn->input.bytes != NULL) {
+		resume(conn); /* conn_watch_soon: its next turn */
+	} else if (conn->readable && wants_to_read(conn)) {
+		conn_read(conn);
+	}
 }
 
 /* give_up ends a connection whose time is over: with an answer where one can be given. */

@@ -7,8 +7,8 @@
 /* conn_read reads what has come, once, and goes on as far as that goes. It may close CONN. */
 void conn_read(struct conn *conn);
 
-/* conn_on_poll is libuv's callback for the connection's socket. */
-void conn_on_poll(uv_poll_t *poll, int status, int events);
+/* conn_on_events is the poller's callback for a connection's socket. */
+void conn_on_events(void *what, uint32_t events);
 
 /* conn_on_deadline goes on with a sleep that is over, or ends a connection whose time is: with an answer, where one can be given. */
 void conn_on_deadline(struct deadline *deadline);

@@ -27,7 +27,7 @@ append(struct conn *conn, const char *bytes, size_t len)
 static bool
 is_last(const struct conn *conn)
 {
-	return server_stop_asked(conn->server) && !conn->more && conn->events != 0;
+	return server_stop_asked(conn->server) && !conn->more && !conn->readable;
 }
 
 /* append_head begins the answer, with a body of LENGTH bytes. */

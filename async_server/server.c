@@ -88,9 +88,9 @@ server_note_slow(struct server *server, const char *what, uint64_t took_ns)
 	log_warning("Executing <%s> took %.3f seconds", what, (double)took_ns / (double)NS_PER_SEC);
 }
 
-/* end_round measures the round that is over: for so long nobody else was looked at. */
+/* measure_round measures the round that is over: for so long nobody else was looked at. */
 static void
-end_round(struct server *server)
+measure_round(struct server *server)
 {
 	uint64_t begun_ns = atomic_load_explicit(&server->round_begun_ns, memory_order_relaxed);
 	uint64_t took_ns;
@@ -113,7 +113,6 @@ end(struct server *server)
 {
 	server->ended = true;
 	uv_close((uv_handle_t *)&server->timer, NULL);
-	uv_close((uv_handle_t *)&server->check, NULL);
 	uv_close((uv_handle_t *)&server->notice, NULL);
 	pool_end(&server->pool);
 }
@@ -140,17 +139,28 @@ accepts(const struct server *server)
 	return false;
 }
 
-/* on_check runs when all events of a round are done, and the loop is about to wait. */
+/* free_closed frees the connections that this round has closed. */
 static void
-on_check(uv_check_t *check)
+free_closed(struct server *server)
 {
-	struct server *server = check->data;
+	struct conn *conn, *next;
 
+	for (conn = server->closed; conn != NULL; conn = next) {
+		next = conn->next;
+		conn_let_go(conn);
+	}
+	server->closed = NULL;
+}
+
+/* end_round runs when all events of a round are done, and the loop is about to wait. */
+static void
+end_round(struct server *server)
+{
 	access_log_flush(server->access_log);
-	end_round(server);
+	measure_round(server);
 	if (server->stopping)
-		for_each_acceptor(
-		    server, acceptor_finish); /* those who still wait, as connections closed and made room */
+		for_each_acceptor(server, acceptor_finish); /* those for whom connections that closed made room */
+	free_closed(server);
 	if (server->stopping && server->connections == 0 && server->jobs == 0 && !accepts(server))
 		end(server);
 	else
@@ -278,24 +288,23 @@ server_init(struct server *server, const struct config *config, struct settings 
 	server->timer_fd = -1;
 	server->notice_fd = notice_fd;
 	pthread_mutex_init(&server->next_lock, NULL);
-	deadline_queue_init(&server->deadlines, clock_now_ns());
+	server->now_ns = clock_now_ns();
+	deadline_queue_init(&server->deadlines, server->now_ns);
 	error = have_files();
 	if (error == 0)
 		error = uv_loop_init(&server->loop);
 	if (error == 0)
 		error = open_timer(server);
 	if (error == 0)
-		error = uv_check_init(&server->loop, &server->check);
-	if (error == 0)
-		error = uv_check_start(&server->check, on_check);
+		error = poller_init(&server->poller, &server->loop, conn_on_events);
 	if (error == 0)
 		error = uv_poll_init(&server->loop, &server->notice, notice_fd);
 	if (error == 0)
 		error = uv_poll_start(&server->notice, UV_READABLE, on_notice);
 	if (error == 0)
 		error = pool_init(&server->pool, &server->loop, (size_t)config->threads, (size_t)config->pool_queue);
-	server->check.data = server;
 	server->notice.data = server;
+	server->libuv_waits = true;
 	return error;
 }
 
@@ -314,7 +323,18 @@ server_listen(struct server *server, int listen_fd, bool owned)
 void
 server_run(struct server *server)
 {
-	uv_run(&server->loop, UV_RUN_DEFAULT);
+	for (;;) {
+		end_round(server);
+		if (server->ended)
+			break;
+		if (!server->libuv_waits) {
+			poller_wait(&server->poller);
+			continue;
+		}
+		server->libuv_waits = false;
+		uv_run(&server->loop, UV_RUN_NOWAIT);
+	}
+	uv_run(&server->loop, UV_RUN_DEFAULT); /* it closes its handles */
 }
 
 void
@@ -343,6 +363,7 @@ void
 server_deinit(struct server *server)
 {
 	close(server->timer_fd);
+	poller_close(&server->poller);
 	exchange_store_deinit(&server->exchanges);
 	uv_loop_close(&server->loop);
 	pthread_mutex_destroy(&server->next_lock);

@@ -13,6 +13,7 @@
 #include "async_server/config.h"
 #include "async_server/deadline_queue.h"
 #include "async_server/exchange.h"
+#include "async_server/poller.h"
 #include "async_server/pool.h"
 #include "common/access_log.h"
 #include "common/clock.h"
@@ -47,11 +48,13 @@ struct server {
 	size_t acceptors_count;
 	struct pool pool;
 	uv_poll_t timer;          /* on timer_fd, the timerfd that wakes the loop for the next deadline */
-	uv_check_t check;         /* after the events of each round */
 	uv_poll_t notice;         /* on notice_fd: server_stop or server_configure was called */
 	struct deadline shutdown; /* --shutdown-timeout, once stopping */
 	uint64_t timer_ns;        /* what timer_fd is set to; DEADLINE_NONE: nothing */
+	uint64_t now_ns;          /* see server_now_ns */
 	struct conn *conns;       /* the open ones */
+	struct conn *closed;      /* in this round */
+	struct poller poller;     /* of the connections */
 	size_t connections;       /* their number */
 	size_t jobs;              /* sleeps on pool threads */
 	uint64_t share;           /* decides which requests --blocking-share makes block: see handler.c */
@@ -61,6 +64,7 @@ struct server {
 	bool timer_fired; /* and has not been set again */
 	bool stopping;    /* begin_stop has seen to it: finishing what is in flight */
 	bool ended;       /* the loop's own handles are closed */
+	bool libuv_waits; /* for its turn: it has a handle that it does not watch yet */
 
 	/* Between this loop and other threads. */
 	_Atomic uint64_t stop_due_ns;    /* when --shutdown-timeout is over; 0: server_stop was not called */
@@ -116,19 +120,21 @@ void server_deinit(struct server *server);
 static inline void
 server_begin_round(struct server *server)
 {
-	if (atomic_load_explicit(&server->round_begun_ns, memory_order_relaxed) == 0)
-		atomic_store_explicit(&server->round_begun_ns, clock_now_ns(), memory_order_relaxed);
+	if (atomic_load_explicit(&server->round_begun_ns, memory_order_relaxed) != 0)
+		return;
+	server->now_ns = clock_now_ns();
+	atomic_store_explicit(&server->round_begun_ns, server->now_ns, memory_order_relaxed);
 }
 
 /*
  * server_now_ns is the time at which the events of the loop's present round
- * came, a millisecond coarse and free of cost: for time limits only.  Who
- * blocks the loop calls uv_update_time afterwards.
+ * came, free of cost: for time limits only.  Who holds the loop for
+ * long sets it afterwards.
  */
 static inline uint64_t
 server_now_ns(const struct server *server)
 {
-	return uv_now(&server->loop) * 1000000;
+	return server->now_ns;
 }
 
 /* server_stop_asked tells whether server_stop was called; the loop may not have come to it yet. */

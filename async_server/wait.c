@@ -91,7 +91,7 @@ work_in_loop(struct conn *conn, const struct settings_values *wait, bool blocks,
 		clock_sleep_until_ns(clock_now_ns() + wait->sleep_ns);
 	}
 	now_ns = clock_now_ns();
-	uv_update_time(&conn->server->loop);
+	conn->server->now_ns = now_ns;
 	note_slow(conn, now_ns - begun_ns);
 	return now_ns;
 }

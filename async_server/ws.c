@@ -342,9 +342,9 @@ void
 ws_settle(struct conn *conn)
 {
 	if (conn->input.bytes != NULL) {
-		/* It has had its turn; in the next round there is room to write as now. */
-		conn_watch(conn, UV_WRITABLE);
+		/* It has had its turn. */
 		set_deadline(conn);
+		conn_watch_soon(conn);
 		return;
 	}
 	if (conn->server->stopping && !conn->ws->closing)
@@ -352,11 +352,11 @@ ws_settle(struct conn *conn)
 	if (conn->state != CONN_UPGRADED)
 		return;
 	if (conn->output.bytes != NULL) {
-		conn_watch(conn, UV_WRITABLE);
+		conn_watch_write(conn);
 		return;
 	}
-	conn_watch(conn, UV_READABLE);
 	set_deadline(conn);
+	conn_watch_read(conn);
 }
 
 bool

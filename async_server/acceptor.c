@@ -112,6 +112,8 @@ accept_one(struct acceptor *acceptor)
 		return false;
 	}
 	conn = conn_open(acceptor->server, fd);
+	if (conn != NULL)
+		conn->greedy = acceptor->is_unix;
 	/* The request is mostly there already: a round of the loop later it would wait for the whole burst. */
 	if (conn != NULL && acceptor->ending)
 		conn_watch_read(conn);
@@ -177,6 +179,7 @@ acceptor_init(struct acceptor *acceptor, struct server *server, int fd, bool own
 		return error;
 	}
 	acceptor->poll.data = acceptor;
+	acceptor->is_unix = listener_family(fd) == AF_UNIX;
 	return uv_poll_start(&acceptor->poll, UV_READABLE, on_connection);
 }
 

@@ -17,6 +17,7 @@ struct acceptor {
 	struct deadline retry; /* after a resource ran out */
 	int fd;                /* the listening socket; -1: closed */
 	bool owned;            /* nobody else has it: the file of a Unix socket goes with it */
+	bool is_unix;          /* a Unix socket: its connections are to be read until there is nothing */
 	bool paused;           /* not watching: a resource, or --max-connections, ran out */
 	bool told;             /* and the log has said so; until nobody waits in the backlog again */
 	bool ending;           /* serves those who wait already, then closes */

@@ -22,7 +22,7 @@
 static void
 watch(struct conn *conn, enum conn_watch what)
 {
-	uint32_t events = EPOLLIN | EPOLLRDHUP | (what == CONN_WATCH_WRITE ? EPOLLOUT : 0);
+	uint32_t events = EPOLLIN | EPOLLPRI | EPOLLRDHUP | (what == CONN_WATCH_WRITE ? EPOLLOUT : 0);
 	bool added = conn->watch != CONN_WATCH_NONE;
 
 	conn->watch = (uint8_t)what;

@@ -65,7 +65,7 @@ struct conn {
 	uint8_t watch; /* enum conn_watch: what the poller waits for */
 	uint8_t holds; /* who still uses this memory: the server, a pool thread */
 	bool readable; /* the kernel has, or may have, something that was not read yet */
-	bool hung;     /* and the end is part of it: there it stays */
+	bool greedy;   /* to be read until there is nothing: a short read does not say so, see conn_run.c */
 	bool served;   /* has had a request answered */
 	bool more;     /* bytes have come behind the present request */
 	bool linger;   /* the peer may still be sending when the last answer has left */

@@ -10,6 +10,9 @@
 #include "async_server/wait.h"
 #include "async_server/ws.h"
 
+/* Reads of one connection before others have their turn. */
+#define READS_MAX 16
+
 static bool
 is_reading(const struct conn *conn)
 {
@@ -229,28 +232,6 @@ conn_wake(struct conn *conn)
 	resume(conn);
 }
 
-void
-conn_read(struct conn *conn)
-{
-	struct server *server = conn->server;
-	ssize_t got = recv(conn->fd, server->in, SERVER_IN_SIZE, 0);
-
-	/* Less than there was room for: nothing is left but, if it has come, the end. */
-	conn->readable = got == SERVER_IN_SIZE || conn->hung;
-	if (got > 0) {
-		metrics_add(&server->metrics->received_bytes, (uint64_t)got);
-		if (conn->state == CONN_LINGERING)
-			conn_watch_read(conn);
-		else
-			run(conn, server->in, (size_t)got);
-	} else if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
-		conn_watch_read(conn);
-	} else {
-		/* The peer is done or dead, and what it began can never become whole. */
-		conn_close(conn);
-	}
-}
-
 static bool
 wants_to_read(const struct conn *conn)
 {
@@ -260,7 +241,7 @@ wants_to_read(const struct conn *conn)
 	case CONN_BODY:
 	case CONN_UPGRADED:
 	case CONN_LINGERING:
-		return true;
+		return conn->output.bytes == NULL && conn->input.bytes == NULL;
 	case CONN_READY:
 	case CONN_WAITING: /* the handler goes on without its client, as in aiohttp */
 	case CONN_ANSWERED:
@@ -268,6 +249,63 @@ wants_to_read(const struct conn *conn)
 		break;
 	}
 	return false;
+}
+
+/*
+ * reads_on tells whether to read again after a read that took less than there was
+ * room for.  Then the socket is empty: the end, urgent data, and Unix sockets with passed descriptors
+ * are the exceptions, for which there is `greedy`.  A request that is not whole is
+ * looked after at no cost worth counting.
+ */
+static bool
+reads_on(const struct conn *conn)
+{
+	return wants_to_read(conn) &&
+	       (conn->greedy || conn->state == CONN_BODY || (conn->state == CONN_HEADER && !is_idle(conn)));
+}
+
+/* read_once reads what there is, and goes on as far as that goes. Returns whether there may be more to read now. */
+static bool
+read_once(struct conn *conn)
+{
+	struct server *server = conn->server;
+	ssize_t got = recv(conn->fd, server->in, SERVER_IN_SIZE, 0);
+	bool told = conn->readable;
+
+	conn->readable = got == SERVER_IN_SIZE;
+	if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
+		/* The peer is done or dead, and what it began can never become whole. */
+		conn_close(conn);
+		return false;
+	}
+	if (got < 0) {
+		/* Where the poller said otherwise, it is asked once more: it would not say so again. */
+		conn->readable = told;
+		conn_watch_read(conn);
+		conn->readable = false;
+		return false;
+	}
+	metrics_add(&server->metrics->received_bytes, (uint64_t)got);
+	if (conn->state != CONN_LINGERING)
+		run(conn, server->in, (size_t)got);
+	else
+		conn_watch_read(conn);
+	/* After a full read others have their turn: conn_watch_read has seen to the next one. */
+	return got < SERVER_IN_SIZE && reads_on(conn);
+}
+
+void
+conn_read(struct conn *conn)
+{
+	bool more = true;
+
+	for (int i = 0; i < READS_MAX && more; i++)
+		more = read_once(conn);
+	if (conn->state == CONN_CLOSED)
+		return;
+	conn->readable = conn->readable || more || (conn->greedy && !wants_to_read(conn));
+	if (more)
+		conn_watch_read(conn);
 }
 
 static void
@@ -295,8 +333,8 @@ conn_on_events(void *what, uint32_t events)
 	server_begin_round(conn->server);
 	if ((events & ~(uint32_t)EPOLLOUT) != 0)
 		conn->readable = true;
-	if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
-		conn->hung = true;
+	if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) != 0)
+		conn->greedy = true;
 	if (conn->output.bytes != NULL) {
 		if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0)
 			on_writable(conn);

@@ -146,6 +146,15 @@ split_address(const char *address, char *host, size_t host_size, const char **po
 	return 0;
 }
 
+int
+listener_family(int fd)
+{
+	union address address = {0};
+	socklen_t len = sizeof(address);
+
+	return getsockname(fd, &address.any, &len) == 0 ? address.any.sa_family : AF_UNSPEC;
+}
+
 bool
 listener_is_unix(const char *address)
 {

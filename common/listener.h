@@ -26,6 +26,9 @@
  */
 MUST_CHECK int listener_open(const char *address, int backlog, bool reuse_port);
 
+/* listener_family returns the address family of FD: AF_INET, AF_INET6, AF_UNIX; or AF_UNSPEC. */
+int listener_family(int fd);
+
 /* listener_is_unix tells whether ADDRESS names a Unix socket ("unix:/path"). */
 bool listener_is_unix(const char *address);
 

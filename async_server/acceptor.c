@@ -111,9 +111,7 @@ accept_one(struct acceptor *acceptor)
 		pause_failed(acceptor, fd);
 		return false;
 	}
-	conn = conn_open(acceptor->server, fd);
-	if (conn != NULL)
-		conn->greedy = acceptor->is_unix;
+	conn = conn_open(acceptor->server, fd, acceptor->is_unix);
 	/* The request is mostly there already: a round of the loop later it would wait for the whole burst. */
 	if (conn != NULL && acceptor->ending)
 		conn_watch_read(conn);

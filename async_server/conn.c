@@ -120,7 +120,7 @@ conn_let_go(struct conn *conn)
 }
 
 struct conn *
-conn_open(struct server *server, int fd)
+conn_open(struct server *server, int fd, bool is_unix)
 {
 	struct conn *conn = calloc(1, sizeof(*conn));
 	char peer[PEER_MAX];
@@ -132,6 +132,7 @@ conn_open(struct server *server, int fd)
 	conn->holds = 1;
 	conn->server = server;
 	conn->fd = fd;
+	conn->greedy = is_unix;
 	conn->deadline.expire = conn_on_deadline;
 	if (server->access_log != NULL)
 		conn->peer = strdup(listener_peer_name(fd, peer, sizeof(peer)));

@@ -76,10 +76,10 @@ struct conn {
 #define CONN_STOP_GRACE_NS 1000000000ULL
 
 /*
- * conn_open takes over the accepted socket FD, to serve it until either side closes.
+ * conn_open takes over the accepted socket FD, which is one of Unix or of TCP, to serve it until either side closes.
  * The caller goes on with conn_read or conn_watch_read.  NULL, and FD closed, when there is no memory.
  */
-struct conn *conn_open(struct server *server, int fd);
+struct conn *conn_open(struct server *server, int fd, bool is_unix);
 
 /*
  * conn_watch_read has conn_on_events called when there is something to read, or

@@ -36,10 +36,10 @@ poller_watch(struct poller *poller, int fd, bool added, uint32_t events, void *w
 }
 
 void
-poller_wait(struct poller *poller)
+poller_wait(struct poller *poller, int timeout_ms)
 {
 	struct epoll_event events[EVENTS_MAX];
-	int count = epoll_wait(poller->epoll_fd, events, EVENTS_MAX, -1);
+	int count = epoll_wait(poller->epoll_fd, events, EVENTS_MAX, timeout_ms);
 	bool loop = false;
 
 	for (int i = 0; i < count; i++) {

@@ -38,8 +38,11 @@ MUST_CHECK int poller_init(struct poller *poller, uv_loop_t *loop, void (*on_eve
  */
 MUST_CHECK int poller_watch(struct poller *poller, int fd, bool added, uint32_t events, void *what);
 
-/* poller_wait waits until something has happened, and hands out one round of it, of which libuv's part comes last. */
-void poller_wait(struct poller *poller);
+/*
+ * poller_wait waits until something has happened, TIMEOUT_MS at most (-1: for
+ * ever), and hands out one round of it, of which libuv's part comes last.
+ */
+void poller_wait(struct poller *poller, int timeout_ms);
 
 /* poller_close closes the set. */
 void poller_close(struct poller *poller);

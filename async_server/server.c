@@ -320,21 +320,28 @@ server_listen(struct server *server, int listen_fd, bool owned)
 	return error;
 }
 
+bool
+server_run_round(struct server *server, int timeout_ms)
+{
+	end_round(server); /* of what was done since the round before, at first of what server_listen did */
+	if (server->ended) {
+		uv_run(&server->loop, UV_RUN_DEFAULT); /* it closes its handles */
+		return false;
+	}
+	if (server->libuv_waits) {
+		server->libuv_waits = false;
+		uv_run(&server->loop, UV_RUN_NOWAIT);
+	} else {
+		poller_wait(&server->poller, timeout_ms);
+	}
+	return true;
+}
+
 void
 server_run(struct server *server)
 {
-	for (;;) {
-		end_round(server);
-		if (server->ended)
-			break;
-		if (!server->libuv_waits) {
-			poller_wait(&server->poller);
-			continue;
-		}
-		server->libuv_waits = false;
-		uv_run(&server->loop, UV_RUN_NOWAIT);
-	}
-	uv_run(&server->loop, UV_RUN_DEFAULT); /* it closes its handles */
+	while (server_run_round(server, -1))
+		;
 }
 
 void

@@ -103,6 +103,12 @@ MUST_CHECK int server_listen(struct server *server, int listen_fd, bool owned);
 /* server_run serves until a graceful stop is over. */
 void server_run(struct server *server);
 
+/*
+ * server_run_round is one round of that: it waits for events, TIMEOUT_MS at most
+ * (-1: for ever), and sees to them.  Returns false when the stop is over.
+ */
+bool server_run_round(struct server *server, int timeout_ms);
+
 /* server_stop asks for a graceful stop, from any thread: answers say Connection: close, and --shutdown-timeout begins. */
 void server_stop(struct server *server);
 

@@ -1,7 +1,6 @@
 /* Fuzzes a whole connection of async_server: whatever comes, however cut, well-formed answers go back, and it ends. */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -97,7 +96,7 @@ static void
 run_rounds(struct server *server, int rounds)
 {
 	while (rounds-- > 0)
-		uv_run(&server->loop, UV_RUN_NOWAIT);
+		server_run_round(server, 0);
 }
 
 /* run_until_closed serves until the connection has ended. */
@@ -107,13 +106,9 @@ run_until_closed(struct server *server, struct client *client)
 	uint64_t begun_ns = clock_now_ns();
 
 	while (server->connections > 0) {
-		struct pollfd poller = {.fd = uv_backend_fd(&server->loop), .events = POLLIN};
-
-		uv_run(&server->loop, UV_RUN_NOWAIT);
+		server_run_round(server, 1);
 		if (client->fd >= 0)
 			receive(client);
-		if (server->connections > 0)
-			poll(&poller, 1, 1);
 		check(clock_now_ns() - begun_ns < LIMIT_NS, "a connection whose client has sent everything ends");
 	}
 }
@@ -124,12 +119,8 @@ run_until_ended(struct server *server)
 {
 	uint64_t begun_ns = clock_now_ns();
 
-	while (uv_run(&server->loop, UV_RUN_NOWAIT) != 0) {
-		struct pollfd poller = {.fd = uv_backend_fd(&server->loop), .events = POLLIN};
-
-		poll(&poller, 1, 1);
+	while (server_run_round(server, 1))
 		check(clock_now_ns() - begun_ns < LIMIT_NS, "a stop ends");
-	}
 }
 
 /* send_all sends DATA; what the server does not take at once, it gets as it goes on. */
@@ -293,12 +284,15 @@ run_connection(struct server *server, struct client *client, const uint8_t *data
 {
 	const char *text = (const char *)data + 1 + CUTS;
 	int flags = data[0], pair[2];
+	struct conn *conn;
 	bool reads = (flags & READS_LATE) == 0;
 
 	check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0, "there are sockets");
 	client->fd = pair[0];
 	client->len = 0;
-	check(conn_open(server, pair[1]) != NULL, "there is memory");
+	conn = conn_open(server, pair[1], true);
+	check(conn != NULL, "there is memory");
+	conn_watch_read(conn);
 	size -= 1 + CUTS;
 	for (size_t i = 0; i < CUTS && size > 0; i++) {
 		size_t piece = data[1 + i] + 1U < size ? data[1 + i] + 1U : size;

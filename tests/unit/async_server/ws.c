@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -95,7 +96,7 @@ setup(void **state)
 	assert_int_equal(server_init(&server, &config, settings, metrics, *state, eventfd(0, EFD_NONBLOCK)), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
 	peer = pair[1];
-	conn = conn_open(&server, pair[0]);
+	conn = conn_open(&server, pair[0], true);
 	assert_non_null(conn);
 	return 0;
 }
@@ -322,7 +323,7 @@ what_is_ready_leaves_in_order_however_little_the_kernel_takes(void **state)
 		if (got > 0)
 			len += (size_t)got;
 		else
-			conn_on_poll(&conn->poll, 0, UV_WRITABLE);
+			conn_on_events(conn, EPOLLOUT);
 	}
 	assert_null(conn->output.bytes);
 	for (int i = 0; i < PINGS; i++)
@@ -366,12 +367,12 @@ large_messages_of_one_read_are_answered_in_as_many_rounds(void **state)
 	say_bombs();
 	for (int i = 1; i <= BOMBS; i++) {
 		assert_int_equal(metrics->websocket_messages, i);
-		assert_int_equal(conn->events, UV_WRITABLE);
+		assert_int_equal(conn->watch, CONN_WATCH_WRITE);
 		assert_int_equal(hear(&len)[0], (char)(FINAL | RSV1 | WS_BINARY));
-		conn_on_poll(&conn->poll, 0, UV_WRITABLE);
+		conn_on_events(conn, EPOLLOUT);
 	}
 	assert_heard("\x8a\x00", 2);
-	assert_int_equal(conn->events, UV_READABLE);
+	assert_int_equal(conn->watch, CONN_WATCH_READ);
 }
 
 static void
@@ -389,7 +390,7 @@ what_waits_for_its_round_is_answered_before_a_stop(void **state)
 	conn_on_deadline(&conn->deadline); /* nothing is read, and nothing lost, meanwhile */
 	for (int i = 1; i <= BOMBS; i++) {
 		assert_int_equal(metrics->websocket_messages, i);
-		conn_on_poll(&conn->poll, 0, UV_WRITABLE);
+		conn_on_events(conn, EPOLLOUT);
 	}
 	heard = hear(&len);
 	assert_memory_equal(heard + len - 6, "\x8a\x00\x88\x02\x03\xe9", 6);

@@ -323,7 +323,8 @@ server_listen(struct server *server, int listen_fd, bool owned)
 bool
 server_run_round(struct server *server, int timeout_ms)
 {
-	end_round(server); /* of what was done since the round before, at first of what server_listen did */
+	if (!server->ended)
+		end_round(server); /* of what was done since the round before, at first of what server_listen did */
 	if (server->ended) {
 		uv_run(&server->loop, UV_RUN_DEFAULT); /* it closes its handles */
 		return false;

@@ -88,7 +88,8 @@ finish(struct conn *conn)
 	struct server *server = conn->server;
 	struct exchange *exchange = conn->exchange;
 
-	handler_log(conn);
+	if (server->access_log != NULL)
+		handler_log(conn);
 	if (exchange->planned)
 		metrics_add(&server->metrics->requests_ended, 1);
 	conn->served = true;

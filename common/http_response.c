@@ -17,6 +17,7 @@ static const char digit_pairs[] = "000102030405060708091011121314151617181920212
 /* "Server: NAME\r\n", set once at start. */
 static char server_line[sizeof("Server: \r\n") + SERVER_NAME_MAX];
 static size_t server_line_len;
+static unsigned server_names; /* set so far */
 
 /* append copies LEN bytes to TO; returns what follows them. */
 static char *
@@ -58,6 +59,7 @@ http_response_set_server(const char *name)
 	memcpy(server_line + 8, name, len);
 	memcpy(server_line + 8 + len, "\r\n", 2);
 	server_line_len = len + 10;
+	server_names++;
 }
 
 const char *
@@ -132,15 +134,14 @@ append_status_line(char *to, int status)
 	return append_literal(to, "\r\n");
 }
 
-/* date_now returns the present IMF-fixdate, DATE_LEN characters and NUL, of this thread. */
+/* date_at returns NOW as an IMF-fixdate, DATE_LEN characters and NUL, of this thread. */
 static const char *
-date_now(void)
+date_at(time_t now)
 {
 	static const char days[] = "SunMonTueWedThuFriSat";
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 	static _Thread_local time_t second = -1;
 	static _Thread_local char text[DATE_LEN + 1];
-	time_t now = time(NULL); /* half of what clock_gettime costs */
 	struct tm tm;
 	char *to = text;
 
@@ -197,18 +198,11 @@ append_connection(char *to, const struct http_response *response)
 	return to;
 }
 
-size_t
-http_response_head(char *buf, size_t size, const struct http_response *response)
+static size_t
+write_head(char *buf, const struct http_response *response, size_t type_len, size_t fields_len, time_t now)
 {
-	size_t fields_len = response->fields != NULL ? strlen(response->fields) : 0;
-	size_t type_len = response->content_type != NULL ? strlen(response->content_type) : 0;
-	char *to = buf;
+	char *to = append_status_line(buf, response->status);
 
-	assert(size >= HTTP_RESPONSE_HEAD_MAX + fields_len);
-	assert(response->status == 101 || (response->status >= 200 && response->status <= 599));
-	assert(response->content_length >= HTTP_LENGTH_UNKNOWN);
-	(void)size;
-	to = append_status_line(to, response->status);
 	if (type_len > 0 && type_len <= HTTP_CONTENT_TYPE_MAX) {
 		to = append_literal(to, "Content-Type: ");
 		to = append(to, response->content_type, type_len);
@@ -218,12 +212,60 @@ http_response_head(char *buf, size_t size, const struct http_response *response)
 		to = append(to, response->fields, fields_len);
 	to = append_framing(to, response);
 	to = append_literal(to, "Date: ");
-	to = append(to, date_now(), DATE_LEN);
+	to = append(to, date_at(now), DATE_LEN);
 	to = append_literal(to, "\r\n");
 	to = append(to, server_line, server_line_len);
 	to = append_connection(to, response);
 	to = append_literal(to, "\r\n");
 	return (size_t)(to - buf);
+}
+
+/* The last head of this thread that had no fields of its own, and what it was made from. */
+struct last_head {
+	struct http_response of; /* content_type stands in `type` */
+	time_t second;
+	unsigned server_names;
+	size_t type_len;
+	size_t len;
+	char type[HTTP_CONTENT_TYPE_MAX];
+	char bytes[HTTP_RESPONSE_HEAD_MAX];
+};
+
+static bool
+is_same(const struct last_head *last, const struct http_response *response, size_t type_len, time_t now)
+{
+	return last->second == now && last->server_names == server_names && last->of.status == response->status &&
+	       last->of.minor == response->minor && last->of.keep_alive == response->keep_alive &&
+	       last->of.content_length == response->content_length && last->type_len == type_len &&
+	       (type_len == 0 || memcmp(last->type, response->content_type, type_len) == 0);
+}
+
+size_t
+http_response_head(char *buf, size_t size, const struct http_response *response)
+{
+	static _Thread_local struct last_head last;
+	size_t fields_len = response->fields != NULL ? strlen(response->fields) : 0;
+	size_t type_len = response->content_type != NULL ? strlen(response->content_type) : 0;
+	time_t now = time(NULL); /* half of what clock_gettime costs */
+
+	assert(size >= HTTP_RESPONSE_HEAD_MAX + fields_len);
+	assert(response->status == 101 || (response->status >= 200 && response->status <= 599));
+	assert(response->content_length >= HTTP_LENGTH_UNKNOWN);
+	(void)size;
+	if (fields_len > 0 || type_len > HTTP_CONTENT_TYPE_MAX)
+		return write_head(buf, response, type_len, fields_len, now);
+	/* Most answers of a second begin like the one before. */
+	if (!is_same(&last, response, type_len, now)) {
+		last.len = write_head(last.bytes, response, type_len, 0, now);
+		last.of = *response;
+		last.second = now;
+		last.server_names = server_names;
+		last.type_len = type_len;
+		if (type_len > 0)
+			memcpy(last.type, response->content_type, type_len);
+	}
+	memcpy(buf, last.bytes, last.len);
+	return last.len;
 }
 
 size_t

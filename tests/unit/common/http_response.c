@@ -267,6 +267,59 @@ test_each_thread_has_a_date(void **state)
 	parse_date(date);
 }
 
+static void
+test_a_head_is_never_that_of_another_answer(void **state)
+{
+	char type[] = "text/plain";
+	const struct http_response first = {
+	    .status = 200,
+	    .minor = 1,
+	    .keep_alive = true,
+	    .content_type = type,
+	    .content_length = 16,
+	};
+	char expected[HTTP_RESPONSE_HEAD_MAX], again[HTTP_RESPONSE_HEAD_MAX];
+	size_t expected_len, len;
+
+	(void)state;
+	for (int part = 0; part < 7; part++) {
+		struct http_response other = first;
+
+		do {
+			expected_len = http_response_head(expected, sizeof(expected), &first);
+			len = http_response_head(again, sizeof(again), &first);
+			assert_int_equal(len, expected_len);
+		} while (memcmp(expected, again, len) != 0); /* the second was over */
+		switch (part) {
+		case 0:
+			other.status = 404;
+			break;
+		case 1:
+			other.minor = 0;
+			break;
+		case 2:
+			other.keep_alive = false;
+			break;
+		case 3:
+			type[0] = 'T'; /* another type at the same place */
+			break;
+		case 4:
+			other.content_length = 17;
+			break;
+		case 5:
+			other.content_type = NULL;
+			break;
+		default:
+			http_response_set_server("Async_server/0.1.0");
+			break;
+		}
+		len = http_response_head(again, sizeof(again), &other);
+		assert_false(len == expected_len && memcmp(expected, again, len) == 0);
+		type[0] = 't';
+		http_response_set_server("async_server/0.1.0");
+	}
+}
+
 int
 main(void)
 {
@@ -283,6 +336,7 @@ main(void)
 	    cmocka_unit_test(test_every_status_we_send_has_its_reason),
 	    cmocka_unit_test(test_the_date_is_now_and_moves_on),
 	    cmocka_unit_test(test_each_thread_has_a_date),
+	    cmocka_unit_test(test_a_head_is_never_that_of_another_answer),
 	};
 
 	http_response_set_server("async_server/0.1.0");

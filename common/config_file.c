@@ -274,11 +274,11 @@ config_start(const struct config_source *source, void *config, struct config_fil
 	void *scratch = malloc(source->size);
 	char error[4096];
 
-	if (scratch == NULL)
-		options_fail(source->program, "%s", strerror(ENOMEM));
-	memcpy(scratch, config, source->size);
-	/* Its result is read below; this is for --help, --version and the plain message of a mistake. */
-	(void)options_parse(source->program, scratch, source->argc, source->argv);
+	/* For --help, --version and the plain message of a mistake. (Without memory config_load says so.) */
+	if (scratch != NULL) {
+		memcpy(scratch, config, source->size);
+		(void)options_parse(source->program, scratch, source->argc, source->argv);
+	}
 	free(scratch);
 	if (config_load(source, config, file, error, sizeof(error)) != 0)
 		options_fail(source->program, "%s", error);

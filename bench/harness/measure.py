@@ -157,7 +157,8 @@ def steady_times_ms(path):
         second, total = columns.index("seconds"), columns.index("ttime")
         rows = [line.rstrip("\n").split("\t") for line in file]
     seconds = [int(row[second]) for row in rows]
-    return sorted(int(row[total]) for row, begun in zip(rows, seconds) if min(seconds) + 2 <= begun <= max(seconds) - 2)
+    first, last = min(seconds) + 2, max(seconds) - 2
+    return sorted(int(row[total]) for row, begun in zip(rows, seconds) if first <= begun <= last)
 
 
 def percentile(ordered, share):

@@ -52,7 +52,7 @@ conn_watch_soon(struct conn *conn)
 }
 
 void
-conn_watch_end(struct conn *conn)
+conn_watch_asleep(struct conn *conn)
 {
 	if (conn->watch == CONN_WATCH_NONE)
 		watch(conn, CONN_WATCH_READ);

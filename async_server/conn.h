@@ -92,8 +92,8 @@ void conn_watch_write(struct conn *conn);
 /* conn_watch_soon has conn_on_events called in the next round, for a connection without output. */
 void conn_watch_soon(struct conn *conn);
 
-/* conn_watch_end makes sure that the poller has CONN, whose request waits: nothing is read, but `readable` tells. */
-void conn_watch_end(struct conn *conn);
+/* conn_watch_asleep makes sure that the poller has CONN, whose request waits: nothing is read, but `readable` tells. */
+void conn_watch_asleep(struct conn *conn);
 
 /* conn_set_deadline has conn_on_deadline called TIMEOUT_NS after the loop's present round, if nothing sets it again. */
 void conn_set_deadline(struct conn *conn, uint64_t timeout_ns);

@@ -182,7 +182,7 @@ settle(struct conn *conn, size_t came)
 		break;
 	case CONN_WAITING:
 		/* The next request waits in the kernel until this one has been answered; so does the news that the peer has gone. */
-		conn_watch_end(conn);
+		conn_watch_asleep(conn);
 		break;
 	case CONN_READY: /* only while output is left */
 	case CONN_LINGERING:

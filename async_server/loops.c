@@ -389,8 +389,7 @@ loops_write_metrics(const void *context, char *buf, size_t used, size_t size)
 		double (*value)(const struct loop *loop);
 	} rows[] = {
 	    {"loopfork_loop_lag_seconds", "gauge",
-		"How long the loop took for its latest round of events, or has taken for the one under way.",
-		lag},
+		"How long the loop took for its latest round of events, or has taken for the one under way.", lag},
 	    {"loopfork_loop_lag_max_seconds", "gauge", "The longest round since the start.", lag_max},
 	    {"loopfork_loop_busy_seconds_total", "counter",
 		"Time that the loop did not wait for events; its rate is the utilisation of the loop.", busy},

@@ -1,4 +1,4 @@
-"""The fixture that runs one contract over both servers."""
+"""The fixtures that start servers: both in turn, for one contract over both, or async_server."""
 
 import pytest
 
@@ -16,5 +16,20 @@ def start_server(request):
         return server
 
     yield start
+    for server in running:
+        server.stop()
+
+
+@pytest.fixture
+def start():
+    """start(*arguments) starts an async_server; all are stopped at the end of the test. Some modules have a `start` of their own."""
+    running = []
+
+    def start_one(*arguments, **more):
+        server = AsyncServer(*arguments, **more)
+        running.append(server)
+        return server
+
+    yield start_one
     for server in running:
         server.stop()

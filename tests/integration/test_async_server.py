@@ -16,25 +16,11 @@ import time
 
 import pytest
 
-from servers import BIN, PATIENCE, AsyncServer, parse_response, read_all, read_response, wait_until
+from servers import BIN, PATIENCE, parse_response, read_all, read_response, wait_until
 
 HELLO = b"Hello, Anonymous"
 GET = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
 MODES = ["async", "blocking", "threadpool"]
-
-
-@pytest.fixture
-def start():
-    running = []
-
-    def start_one(*arguments, **more):
-        server = AsyncServer(*arguments, **more)
-        running.append(server)
-        return server
-
-    yield start_one
-    for server in running:
-        server.stop()
 
 
 def with_admin(server):

@@ -12,24 +12,10 @@ import time
 
 import pytest
 
-from servers import BIN, PATIENCE, AsyncServer, Program, read_all, read_response, wait_until
+from servers import BIN, PATIENCE, Program, read_all, read_response, wait_until
 
 GET = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
 HELLO = b"Hello, Anonymous"
-
-
-@pytest.fixture
-def start():
-    running = []
-
-    def start_one(*arguments, **more):
-        server = AsyncServer(*arguments, **more)
-        running.append(server)
-        return server
-
-    yield start_one
-    for server in running:
-        server.stop()
 
 
 class Starting(Program):

@@ -2,7 +2,7 @@
 
 What a machine does not do when asked is injected (inject.py); what it does is done for real. Where a fault has a test elsewhere
 already, the table says where: http for test_http_contract.py (both servers), async for test_async_server.py, prefork for
-test_prefork_server.py. Without a name it is in this file, for both servers unless it says so.
+test_prefork_*.py. Without a name it is in this file, for both servers unless it says so.
 
     fault                           test
     ------------------------------  ---------------------------------------------------------------------------------------

@@ -261,6 +261,8 @@ config_load(const struct config_source *source, void *config, struct config_file
 	free(scratch);
 	if (result == 0 && path != NULL)
 		result = config_file_read(path, source->program, config, file, error, error_size);
+	if (result == 0 && source->begin_command_line != NULL)
+		source->begin_command_line(config);
 	if (result == 0)
 		result = read_command_line(source, config, error, error_size);
 	if (result != 0)

@@ -43,6 +43,8 @@ struct config_source {
 	char **argv;
 	size_t size;        /* of the configuration's struct */
 	size_t path_offset; /* in it, of the const char * that --config sets: NULL, no file */
+	/* Called between the file and the command line, for options that add up within one of them; NULL: nothing to do. */
+	void (*begin_command_line)(void *config);
 };
 
 /*

@@ -99,7 +99,8 @@ be_child(struct admin_child *child, int stop_fd)
 	int error;
 
 	close(child->hold_fd);
-	close(child->service_fd);
+	for (size_t i = 0; i < child->service->count; i++)
+		close(child->service->fds[i]);
 	scoreboard_protect(child->board);
 	board = child->board;
 	take_signals();

@@ -6,11 +6,12 @@
 #include <sys/types.h>
 
 #include "common/settings.h"
+#include "prefork_server/listeners.h"
 #include "prefork_server/scoreboard.h"
 
 struct admin_child {
-	int listen_fd;         /* -1: there is no admin address, and nothing below happens */
-	int service_fd;        /* the server's own listening socket, which the child closes */
+	int listen_fd;                   /* -1: there is no admin address, and nothing below happens */
+	const struct listeners *service; /* the server's own, which the child closes */
 	int hold_fd;           /* the child ends when this end of a pipe closes, by the arbiter's will or its death */
 	pid_t pid;             /* 0: not running */
 	uint64_t start_due_ns; /* no fork before */

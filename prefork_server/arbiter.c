@@ -209,10 +209,13 @@ stop(struct arbiter *arbiter, enum verdict how)
 	uint64_t due_ns = clock_now_ns() + arbiter->config->graceful_timeout_ns;
 
 	/* The flag is one for all who share the socket: its queue is emptied from now on, and not waited for. */
-	(void)fcntl(arbiter->listen_fd, F_SETFL, fcntl(arbiter->listen_fd, F_GETFL) | O_NONBLOCK);
+	for (size_t i = 0; i < arbiter->listeners.count; i++) {
+		int fd = arbiter->listeners.fds[i];
+
+		(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	}
 	atomic_store(&arbiter->board.notice->stopping, true);
-	listener_close(arbiter->listen_fd);
-	arbiter->listen_fd = -1;
+	listeners_close(&arbiter->listeners);
 	if (how == STOP_GRACEFULLY) {
 		crew_kill(&arbiter->crew, SIGTERM);
 		if (wait_end(arbiter, due_ns))
@@ -229,10 +232,10 @@ stop(struct arbiter *arbiter, enum verdict how)
 static void
 log_start(const struct arbiter *arbiter)
 {
-	char name[LISTENER_NAME_MAX];
+	char names[LISTENERS_NAMES_MAX], name[LISTENER_NAME_MAX];
 
 	log_info("Starting prefork_server %s", LOOPFORK_VERSION);
-	log_info("Listening at: %s (%d)", listener_name(arbiter->listen_fd, name), (int)getpid());
+	log_info("Listening at: %s (%d)", listeners_names(&arbiter->listeners, names, sizeof(names)), (int)getpid());
 	log_info("Using worker: %s", arbiter->crew.class->name);
 	if (arbiter->admin.listen_fd >= 0)
 		log_info("Admin at: %s", listener_name(arbiter->admin.listen_fd, name));
@@ -297,30 +300,34 @@ fill_crew(struct arbiter *arbiter)
 	    .config = arbiter->config,
 	    .settings = arbiter->settings,
 	    .access_log = arbiter->access_log,
-	    .listen_fd = arbiter->listen_fd,
+	    .listeners = &arbiter->listeners,
 	};
 	crew->board = &arbiter->board;
 	crew->in_child = in_worker;
 	crew->context = arbiter;
 	crew->target = (unsigned)arbiter->config->workers;
-	arbiter->admin.service_fd = arbiter->listen_fd;
+	arbiter->admin.service = &arbiter->listeners;
 	arbiter->admin.settings = arbiter->settings;
 	arbiter->admin.board = &arbiter->board;
-	error = crew->class->prepare(arbiter->listen_fd, arbiter->config);
-	return error == 0 ? 0 : fail(1, "--bind %s: %s", arbiter->config->bind, strerror(-error));
+	error = crew->class->prepare(&arbiter->listeners, arbiter->config);
+	return error == 0 ? 0 : fail(1, "cannot prepare the listening sockets: %s", strerror(-error));
 }
 
-/* open_listener opens ADDRESS, the value of OPTION, into *FD. Returns 0 or the exit status. */
+/* open_admin opens the admin address. Returns 0 or the exit status. */
 static int
-open_listener(const struct config *config, const char *address, const char *option, int *fd)
+open_admin(struct arbiter *arbiter)
 {
+	const struct config *config = arbiter->config;
 	char text[512];
-	int result = listener_open(address, (int)config->backlog, config->reuse_port);
+	int result;
 
+	if (config->admin == NULL)
+		return 0;
+	result = listener_open(config->admin, (int)config->backlog, config->reuse_port);
 	if (result < 0)
-		return fail(
-		    listener_exit_status(result), "%s", listener_error(result, address, option, text, sizeof(text)));
-	*fd = result;
+		return fail(listener_exit_status(result), "%s",
+		    listener_error(result, config->admin, "--admin", text, sizeof(text)));
+	arbiter->admin.listen_fd = result;
 	return 0;
 }
 
@@ -367,9 +374,10 @@ open_names(struct arbiter *arbiter)
 	char text[512];
 	int status;
 
-	status = open_listener(config, config->bind, "--bind", &arbiter->listen_fd);
-	if (status == 0 && config->admin != NULL)
-		status = open_listener(config, config->admin, "--admin", &arbiter->admin.listen_fd);
+	status = listeners_open(&arbiter->listeners, config, text, sizeof(text));
+	if (status != 0)
+		return fail(status, "%s", text);
+	status = open_admin(arbiter);
 	if (status != 0)
 		return status;
 	if (config->pid_file != NULL) {
@@ -387,7 +395,6 @@ arbiter_open(struct arbiter *arbiter, const struct config *config)
 
 	memset(arbiter, 0, sizeof(*arbiter));
 	arbiter->config = config;
-	arbiter->listen_fd = -1;
 	arbiter->admin.listen_fd = -1;
 	arbiter->admin.hold_fd = -1;
 	/* Before any worker, which all compute by it. */
@@ -411,8 +418,7 @@ void
 arbiter_close(struct arbiter *arbiter)
 {
 	admin_child_stop(&arbiter->admin);
-	if (arbiter->listen_fd >= 0)
-		listener_close(arbiter->listen_fd);
+	listeners_close(&arbiter->listeners);
 	if (arbiter->pid_file != NULL)
 		pidfile_remove(arbiter->pid_file);
 	access_log_free(arbiter->access_log);

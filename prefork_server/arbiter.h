@@ -12,7 +12,7 @@
 
 struct arbiter {
 	const struct config *config;
-	int listen_fd;
+	struct listeners listeners;
 	const char *pid_file;          /* written by us; NULL: none */
 	struct access_log *access_log; /* the workers inherit it; the arbiter writes nothing to it */
 	struct settings *settings;

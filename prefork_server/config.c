@@ -1,8 +1,11 @@
-/* What the command line and the environment ask for: gunicorn's settings, and ours. */
+/* What the command line, a file and the environment ask for: gunicorn's settings, and ours. */
 #include "prefork_server/config.h"
 
+#include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -14,14 +17,78 @@
 
 #define FIELD(name) .offset = offsetof(struct config, name)
 
+/* add_address appends ADDRESS, LEN bytes. Returns 0, or -1 with what is wrong in ERROR. */
+static int
+add_address(struct config_binds *binds, const char *address, size_t len, char *error, size_t error_size)
+{
+	if (len == 0)
+		snprintf(error, error_size, "an address is missing; use HOST:PORT, PORT or unix:PATH");
+	else if (len >= CONFIG_ADDRESS_MAX)
+		snprintf(error, error_size, "an address is longer than %d bytes", CONFIG_ADDRESS_MAX - 1);
+	else if (binds->count == CONFIG_BINDS_MAX)
+		snprintf(error, error_size, "there are more than %d addresses", CONFIG_BINDS_MAX);
+	else {
+		memset(binds->addresses[binds->count], 0, CONFIG_ADDRESS_MAX);
+		memcpy(binds->addresses[binds->count++], address, len);
+		return 0;
+	}
+	return -1;
+}
+
+/* parse_bind adds to those that the same source named before, and replaces those of another one. */
+static int
+parse_bind(void *config, const char *value, char *error, size_t error_size)
+{
+	struct config *c = config;
+
+	if (!c->binds_begun)
+		c->binds = (struct config_binds){0};
+	c->binds_begun = true;
+	for (;;) {
+		size_t len = strcspn(value, ",");
+
+		if (add_address(&c->binds, value, len, error, error_size) != 0)
+			return -1;
+		if (value[len] == '\0')
+			return 0;
+		value += len + 1;
+	}
+}
+
+/* begin_command_line: its addresses replace those of the file. */
+static void
+begin_command_line(void *config)
+{
+	((struct config *)config)->binds_begun = false;
+}
+
+static int
+parse_umask(void *config, const char *value, char *error, size_t error_size)
+{
+	char *end;
+	long mask;
+
+	errno = 0;
+	mask = strtol(value, &end, 8);
+	if (*value < '0' || *value > '7' || *end != '\0' || errno != 0 || mask > 0777) {
+		snprintf(error, error_size, "must be an octal number from 0 to 777");
+		return -1;
+	}
+	((struct config *)config)->umask = mask;
+	return 0;
+}
+
 static const struct option_row rows[] = {
     {.type = OPTION_HEADING, .help = "Where it listens"},
-    {.type = OPTION_STRING,
+    {.type = OPTION_PARSE,
 	.short_name = 'b',
 	.name = "bind",
 	.argument = "ADDRESS",
-	.help = "HOST:PORT, [IPV6]:PORT, PORT or unix:PATH; port 0 takes a free one (127.0.0.1:8089)",
-	FIELD(bind)},
+	.help = "HOST:PORT, [IPV6]:PORT, PORT or unix:PATH, or several with commas; port 0 takes a free one "
+		"(127.0.0.1:8089)",
+	FIELD(binds),
+	.max = sizeof(struct config_binds),
+	.parse = parse_bind},
     {.type = OPTION_INT,
 	.name = "backlog",
 	.argument = "N",
@@ -55,6 +122,38 @@ static const struct option_row rows[] = {
 	.help = "how a worker serves: " WORKER_CLASS_CHOICES " (sync)",
 	FIELD(worker_class),
 	.choices = WORKER_CLASS_CHOICES},
+    {.type = OPTION_INT,
+	.name = "threads",
+	.argument = "N",
+	.help = "threads of each worker that serve requests; more than one makes sync gthread (1)",
+	FIELD(threads),
+	.min = 1,
+	.max = CONFIG_THREADS_MAX},
+    {.type = OPTION_INT,
+	.name = "worker-connections",
+	.argument = "N",
+	.help = "most connections that a gthread worker holds at a time (1000)",
+	FIELD(worker_connections),
+	.min = 1,
+	.max = CONFIG_CONNECTIONS_MAX},
+    {.type = OPTION_INT,
+	.name = "max-requests",
+	.argument = "N",
+	.help = "a worker is replaced after so many requests; 0: never (0)",
+	FIELD(max_requests),
+	.max = 1e12},
+    {.type = OPTION_INT,
+	.name = "max-requests-jitter",
+	.argument = "N",
+	.help = "each worker adds a random number up to this to --max-requests, so that not all end at once (0)",
+	FIELD(max_requests_jitter),
+	.max = 1e12},
+    {.type = OPTION_INT,
+	.name = "max-rss",
+	.argument = "MIB",
+	.help = "a worker whose resident memory has grown beyond this is replaced; 0: never (0)",
+	FIELD(max_rss_mib),
+	.max = 1 << 20},
     {.type = OPTION_SECONDS,
 	.short_name = 't',
 	.name = "timeout",
@@ -95,7 +194,20 @@ static const struct option_row rows[] = {
 	FIELD(max_cpu_ns),
 	.max = SETTINGS_CPU_MAX_S * 1000},
 
+    {.type = OPTION_SECONDS,
+	.name = "handler-timeout",
+	.argument = "SECONDS",
+	.help = "for a handler to answer; then 504; 0: until --timeout (0)",
+	FIELD(handler_timeout_ns),
+	.max = DAY_S},
+
     {.type = OPTION_HEADING, .help = "How long it waits for a client"},
+    {.type = OPTION_SECONDS,
+	.name = "keep-alive",
+	.argument = "SECONDS",
+	.help = "for the next request on a connection; gthread only (2)",
+	FIELD(keep_alive_ns),
+	.max = DAY_S},
     {.type = OPTION_SECONDS,
 	.name = "header-timeout",
 	.argument = "SECONDS",
@@ -117,6 +229,13 @@ static const struct option_row rows[] = {
 	FIELD(drain_timeout_ns),
 	.min = 0.001,
 	.max = DAY_S},
+    {.type = OPTION_INT,
+	.name = "min-rate",
+	.argument = "BYTES",
+	.help = "a second, on average, of a body or an answer: who is slower uses up --body-timeout or "
+		"--drain-timeout; 0: any (240)",
+	FIELD(min_rate),
+	.max = 1e9},
 
     {.type = OPTION_HEADING, .help = "What a client may send"},
     {.type = OPTION_INT,
@@ -139,7 +258,40 @@ static const struct option_row rows[] = {
 	FIELD(limit_request_field_size),
 	.max = CONFIG_HEADER_MAX},
 
+    {.type = OPTION_HEADING, .help = "The process"},
+    {.type = OPTION_FLAG, .short_name = 'D', .name = "daemon", .help = "run in the background", FIELD(daemon)},
+    {.type = OPTION_STRING,
+	.short_name = 'u',
+	.name = "user",
+	.argument = "USER",
+	.help = "workers run as this user, a name or a number (as started)",
+	FIELD(user)},
+    {.type = OPTION_STRING,
+	.short_name = 'g',
+	.name = "group",
+	.argument = "GROUP",
+	.help = "workers run with this group, a name or a number (as started)",
+	FIELD(group)},
+    {.type = OPTION_PARSE,
+	.short_name = 'm',
+	.name = "umask",
+	.argument = "MASK",
+	.help = "permissions that files and Unix sockets are made without, in octal (as started)",
+	FIELD(umask),
+	.max = sizeof(int64_t),
+	.parse = parse_umask},
+
     {.type = OPTION_HEADING, .help = "Files"},
+    {.type = OPTION_STRING,
+	.short_name = 'c',
+	.name = "config",
+	.argument = "FILE",
+	.help = "read options from here, a line each: workers = 4; the command line wins over it; HUP reads it again",
+	FIELD(config_file)},
+    {.type = OPTION_FLAG,
+	.name = "check-config",
+	.help = "read the configuration, say what is wrong with it, and end",
+	FIELD(check_config)},
     {.type = OPTION_STRING,
 	.short_name = 'p',
 	.name = "pid",
@@ -208,43 +360,115 @@ set_limits(struct config *config)
 	};
 }
 
-void
-config_parse(struct config *config, int argc, char **argv)
+static struct config
+defaults(void)
 {
-	const char *concurrency = getenv("WEB_CONCURRENCY");
-	char error[256];
-	int operand;
-
-	*config = (struct config){
-	    .bind = "127.0.0.1:8089",
+	return (struct config){
+	    .binds = {.count = 1, .addresses = {"127.0.0.1:8089"}},
 	    .backlog = 2048,
 	    .workers = 1,
+	    .threads = 1,
+	    .worker_connections = 1000,
 	    .timeout_ns = 30 * NS_PER_SEC,
 	    .graceful_timeout_ns = 30 * NS_PER_SEC,
 	    .sleep_ns = SETTINGS_UNNAMED,
 	    .max_sleep_ns = 60 * NS_PER_SEC,
 	    .cpu_ns = SETTINGS_UNNAMED,
 	    .max_cpu_ns = 10 * NS_PER_SEC,
+	    .keep_alive_ns = 2 * NS_PER_SEC,
 	    .header_timeout_ns = 10 * NS_PER_SEC,
 	    .body_timeout_ns = 10 * NS_PER_SEC,
 	    .drain_timeout_ns = 10 * NS_PER_SEC,
+	    .min_rate = 240, /* as async_server, and Kestrel, have it */
 	    .limit_request_line = 4094,
 	    .limit_request_fields = 100,
 	    .limit_request_field_size = 8190,
+	    .umask = CONFIG_UMASK_AS_STARTED,
 	    .error_log = "-",
 	    .log_level = LOG_LEVEL_INFO,
 	};
-	if (concurrency != NULL && options_set(&program, config, "workers", concurrency, error, sizeof(error)) != 0)
-		options_fail(&program, "from $WEB_CONCURRENCY: %s", error);
-	operand = options_parse(&program, config, argc, argv);
-	if (operand < argc)
-		options_fail(&program, "unexpected argument %s; see %s --help", argv[operand], program.name);
+}
+
+static struct config_source
+source(int argc, char **argv)
+{
+	return (struct config_source){
+	    .program = &program,
+	    .argc = argc,
+	    .argv = argv,
+	    .size = sizeof(struct config),
+	    .path_offset = offsetof(struct config, config_file),
+	    .begin_command_line = begin_command_line,
+	};
+}
+
+/* take_environment is what a file and the command line are read over. */
+static int
+take_environment(struct config *config, char *error, size_t error_size)
+{
+	const char *concurrency = getenv("WEB_CONCURRENCY");
+	char why[256];
+
+	if (concurrency == NULL || options_set(&program, config, "workers", concurrency, why, sizeof(why)) == 0)
+		return 0;
+	snprintf(error, error_size, "from $WEB_CONCURRENCY: %s", why);
+	return -EINVAL;
+}
+
+/* complete derives the rest, and finds what no option alone can be wrong about. */
+static int
+complete(struct config *config, char *error, size_t error_size)
+{
 	settings_name_rest(&config->sleep_ns, &config->cpu_ns, 100 * NS_PER_MS);
-	if (config->sleep_ns > config->max_sleep_ns)
-		options_fail(&program, "--sleep %g is above --max-sleep %g; raise the latter",
-		    (double)config->sleep_ns / (double)NS_PER_SEC, (double)config->max_sleep_ns / (double)NS_PER_SEC);
-	if (config->cpu_ns > config->max_cpu_ns)
-		options_fail(&program, "--cpu %.9g is above --max-cpu %.9g; raise the latter",
-		    (double)config->cpu_ns / (double)NS_PER_MS, (double)config->max_cpu_ns / (double)NS_PER_MS);
+	if (config->threads > 1 && strcmp(worker_classes[config->worker_class]->name, "sync") == 0)
+		config->worker_class = worker_class_find("gthread");
 	set_limits(config);
+	if (config->sleep_ns > config->max_sleep_ns)
+		snprintf(error, error_size, "--sleep %g is above --max-sleep %g; raise the latter",
+		    (double)config->sleep_ns / (double)NS_PER_SEC, (double)config->max_sleep_ns / (double)NS_PER_SEC);
+	else if (config->cpu_ns > config->max_cpu_ns)
+		snprintf(error, error_size, "--cpu %.9g is above --max-cpu %.9g; raise the latter",
+		    (double)config->cpu_ns / (double)NS_PER_MS, (double)config->max_cpu_ns / (double)NS_PER_MS);
+	else
+		return 0;
+	return -EINVAL;
+}
+
+void
+config_parse(struct config *config, struct config_file *file, int argc, char **argv)
+{
+	const struct config_source from = source(argc, argv);
+	char error[256];
+
+	*config = defaults();
+	if (take_environment(config, error, sizeof(error)) != 0)
+		options_fail(&program, "%s", error);
+	config_start(&from, config, file);
+	if (complete(config, error, sizeof(error)) != 0)
+		options_fail(&program, "%s", error);
+}
+
+int
+config_parse_again(
+    struct config *config, struct config_file *file, int argc, char **argv, char *error, size_t error_size)
+{
+	const struct config_source from = source(argc, argv);
+	int result;
+
+	*file = (struct config_file){0};
+	*config = defaults();
+	result = take_environment(config, error, error_size);
+	if (result == 0)
+		result = config_load(&from, config, file, error, error_size);
+	if (result == 0)
+		result = complete(config, error, error_size);
+	if (result != 0)
+		config_file_free(file);
+	return result;
+}
+
+void
+config_differ(const struct config *a, const struct config *b, options_differ_fn *differ, void *context)
+{
+	options_differ(&program, a, b, differ, context);
 }

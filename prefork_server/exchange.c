@@ -4,14 +4,12 @@
 #include <errno.h>
 #include <string.h>
 
-#include "common/access_log.h"
 #include "common/clock.h"
-#include "common/cpu_work.h"
 #include "common/listener.h"
 #include "common/log.h"
 #include "common/metrics.h"
 #include "prefork_server/answer.h"
-#include "prefork_server/signals.h"
+#include "prefork_server/handler.h"
 
 int
 exchange_init(struct exchange *exchange, struct worker *worker)
@@ -153,48 +151,6 @@ skip_buffered(struct exchange *exchange)
 	exchange->complete = event == HTTP_COMPLETE;
 }
 
-/* compute keeps this worker busy, and lets signals act as in a sleep: nothing in there minds a handler. */
-static void
-compute(struct exchange *exchange, uint64_t cpu_ns)
-{
-	struct worker *worker = exchange->worker;
-
-	metrics_add(&worker->metrics->computes_begun, 1);
-	access_log_flush(worker->access_log);
-	signals_wait_begin();
-	(void)cpu_work_run(cpu_work_units(cpu_ns), NULL);
-	signals_wait_end();
-	metrics_add(&worker->metrics->computed_ns, cpu_ns);
-	metrics_add(&worker->metrics->computes_ended, 1);
-	exchange->slept = true;
-}
-
-static void
-sleep_until(struct exchange *exchange, uint64_t due_ns)
-{
-	struct worker *worker = exchange->worker;
-
-	metrics_add(&worker->metrics->sleeps_begun, 1);
-	access_log_flush(worker->access_log);
-	signals_wait_begin();
-	clock_sleep_until_ns(due_ns);
-	signals_wait_end();
-	metrics_add(&worker->metrics->sleeps_ended, 1);
-	exchange->slept = true;
-}
-
-/* work does what a handler does: it computes, and then sleeps. */
-static void
-work(struct exchange *exchange)
-{
-	const struct settings_values *wait = &exchange->plan.wait;
-
-	if (wait->cpu_ns > 0)
-		compute(exchange, wait->cpu_ns);
-	if (wait->sleep_ns > 0)
-		sleep_until(exchange, clock_now_ns() + wait->sleep_ns);
-}
-
 /* answer works as the plan says and sends what it says. Returns whether the answer left. */
 static bool
 answer(struct exchange *exchange)
@@ -203,8 +159,10 @@ answer(struct exchange *exchange)
 		skip_buffered(exchange);
 	else if (!drop_body(exchange))
 		return false;
-	if (exchange->plan.status == 200)
-		work(exchange);
+	if (exchange->plan.status == 200) {
+		handler_work(exchange->worker, &exchange->plan.wait);
+		exchange->slept = exchange->plan.wait.cpu_ns > 0 || exchange->plan.wait.sleep_ns > 0;
+	}
 	return answer_send(exchange) == 0;
 }
 

@@ -12,13 +12,16 @@ main(int argc, char **argv)
 {
 	static struct arbiter arbiter;
 	static struct config config;
+	static struct config_file file;
 	int status;
 
 	if (standard_fds_open() != 0)
 		return 1; /* standard error is what is missing: there is nobody to tell */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a log of the largest size allowed: the write fails, as on a full disk */
-	config_parse(&config, argc, argv);
+	config_parse(&config, &file, argc, argv);
+	if (config.check_config)
+		return 0;
 	http_response_set_server("prefork_server/" LOOPFORK_VERSION);
 	status = arbiter_open(&arbiter, &config);
 	if (status != 0)

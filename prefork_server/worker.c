@@ -17,6 +17,15 @@
 
 const struct worker_class *const worker_classes[] = {&worker_sync};
 
+int
+worker_class_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(worker_classes); i++)
+		if (strcmp(worker_classes[i]->name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
 #define BEAT_MAX_MS 1000
 
 static struct worker *self; /* of this process, for quit */

@@ -11,6 +11,7 @@
 #include "common/settings.h"
 #include "prefork_server/config.h"
 #include "prefork_server/heartbeat.h"
+#include "prefork_server/listeners.h"
 #include "prefork_server/scoreboard.h"
 
 /* What a worker works with; made by the arbiter before fork, so that nothing of it can fail after. */
@@ -18,7 +19,7 @@ struct worker {
 	const struct config *config;
 	struct settings *settings;
 	struct access_log *access_log; /* this process's own writer; NULL: off */
-	int listen_fd;
+	const struct listeners *listeners;
 	const struct scoreboard_notice *notice;
 	struct heartbeat *heartbeat; /* of its slot */
 	struct metrics *metrics;     /* of its slot */
@@ -29,10 +30,10 @@ struct worker {
 struct worker_class {
 	const char *name;
 	/*
-	 * Makes the listening socket as the class wants it; in the arbiter,
+	 * Makes the listening sockets as the class wants them; in the arbiter,
 	 * before any worker.  Returns 0 or -errno.
 	 */
-	int (*prepare)(int listen_fd, const struct config *config);
+	int (*prepare)(const struct listeners *listeners, const struct config *config);
 	/*
 	 * Serves, and beats at least every worker_beat_ms, until
 	 * worker_is_alive is false.  Returns 0, or -errno where it could not
@@ -44,6 +45,9 @@ struct worker_class {
 /* The names of worker_classes[], in its order. */
 #define WORKER_CLASS_CHOICES "sync"
 extern const struct worker_class *const worker_classes[];
+
+/* worker_class_find returns the place of the class NAME in worker_classes, or -1. */
+int worker_class_find(const char *name);
 
 /* Exit status of a worker that could not begin: it ends the arbiter too, with the same status, as in gunicorn. */
 #define WORKER_BOOT_ERROR 3

@@ -26,8 +26,9 @@
  * SO_RCVTIMEO ends the wait in time for the next heartbeat.
  */
 static int
-prepare(int listen_fd, const struct config *config)
+prepare(const struct listeners *listeners, const struct config *config)
 {
+	int listen_fd = listeners->fds[0];
 	int beat_ms = worker_beat_ms(config);
 	struct timeval beat = {.tv_sec = beat_ms / 1000, .tv_usec = beat_ms % 1000 * 1000};
 	int flags = fcntl(listen_fd, F_GETFL);
@@ -57,7 +58,7 @@ pause_accepting(struct worker *worker, int error, bool *paused)
 static void
 flush_if_idle(struct worker *worker)
 {
-	struct pollfd poller = {.fd = worker->listen_fd, .events = POLLIN};
+	struct pollfd poller = {.fd = worker->listeners->fds[0], .events = POLLIN};
 
 	if (worker->access_log != NULL && poll(&poller, 1, 0) == 0)
 		access_log_flush(worker->access_log);
@@ -71,7 +72,7 @@ accept_next(struct worker *worker)
 
 	flush_if_idle(worker);
 	signals_wait_begin();
-	fd = listener_accept(worker->listen_fd, true);
+	fd = listener_accept(worker->listeners->fds[0], true);
 	signals_wait_end();
 	return fd;
 }
@@ -118,13 +119,13 @@ run(struct worker *worker)
 {
 	/* Too large for a stack, and there is one in a process. */
 	static struct exchange exchange;
-	/* TERM takes listen_fd away. */
-	int queue_fd = fcntl(worker->listen_fd, F_DUPFD_CLOEXEC, 0);
+	/* TERM takes the listening socket away. */
+	int queue_fd = fcntl(worker->listeners->fds[0], F_DUPFD_CLOEXEC, 0);
 	int error;
 
 	if (queue_fd < 0)
 		return -errno;
-	error = signals_break_on_term(worker->listen_fd);
+	error = signals_break_on_term(worker->listeners->fds[0]);
 	if (error == 0)
 		error = exchange_init(&exchange, worker);
 	if (error == 0) {

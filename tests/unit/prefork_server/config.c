@@ -17,6 +17,7 @@
 static struct config
 parse(const char *const *args)
 {
+	struct config_file file;
 	struct config config;
 	char *argv[16];
 	int argc = 0;
@@ -28,7 +29,7 @@ parse(const char *const *args)
 	}
 	argv[argc] = NULL;
 	optind = 0;
-	config_parse(&config, argc, argv);
+	config_parse(&config, &file, argc, argv);
 	return config;
 }
 
@@ -38,7 +39,8 @@ test_the_defaults_are_gunicorns_and_the_labs(void **state)
 	struct config config = parse((const char *[]){NULL});
 
 	(void)state;
-	assert_string_equal(config.bind, "127.0.0.1:8089");
+	assert_int_equal(config.binds.count, 1);
+	assert_string_equal(config.binds.addresses[0], "127.0.0.1:8089");
 	assert_int_equal(config.backlog, 2048);
 	assert_int_equal(config.workers, 1);
 	assert_string_equal(worker_classes[config.worker_class]->name, "sync");
@@ -53,6 +55,39 @@ test_the_defaults_are_gunicorns_and_the_labs(void **state)
 	assert_null(config.access_log);
 	assert_null(config.admin);
 	assert_false(config.reuse_port);
+}
+
+static void
+test_addresses_add_up(void **state)
+{
+	struct config config = parse((const char *[]){"-b", "8001,unix:/a", "--bind", "[::1]:8002", NULL});
+
+	(void)state;
+	assert_int_equal(config.binds.count, 3);
+	assert_string_equal(config.binds.addresses[0], "8001");
+	assert_string_equal(config.binds.addresses[1], "unix:/a");
+	assert_string_equal(config.binds.addresses[2], "[::1]:8002");
+}
+
+static void
+test_gunicorns_other_settings(void **state)
+{
+	struct config config = parse((const char *[]){NULL});
+
+	(void)state;
+	assert_int_equal(config.threads, 1);
+	assert_int_equal(config.worker_connections, 1000);
+	assert_int_equal(config.max_requests, 0);
+	assert_int_equal(config.max_requests_jitter, 0);
+	assert_int_equal(config.keep_alive_ns, 2 * NS_PER_SEC);
+	assert_int_equal(config.umask, CONFIG_UMASK_AS_STARTED);
+	assert_false(config.daemon);
+	assert_null(config.user);
+	config = parse((const char *[]){"-m", "027", "-D", "-u", "nobody", "--max-requests", "7", NULL});
+	assert_int_equal(config.umask, 027);
+	assert_true(config.daemon);
+	assert_string_equal(config.user, "nobody");
+	assert_int_equal(config.max_requests, 7);
 }
 
 static void
@@ -122,6 +157,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_the_defaults_are_gunicorns_and_the_labs),
+	    cmocka_unit_test(test_addresses_add_up),
+	    cmocka_unit_test(test_gunicorns_other_settings),
 	    cmocka_unit_test(test_what_is_named_is_what_a_handler_does),
 	    cmocka_unit_test(test_no_limit_is_the_whole_headers),
 	    cmocka_unit_test(test_the_whole_header_is_what_its_parts_may_be),

@@ -1,0 +1,48 @@
+/* The sockets that the server listens on: opened by the arbiter, shared by its workers. */
+#include "prefork_server/listeners.h"
+
+#include <stdio.h>
+
+#include "common/listener.h"
+
+int
+listeners_open(struct listeners *listeners, const struct config *config, char *error, size_t error_size)
+{
+	const struct config_binds *binds = &config->binds;
+
+	listeners->count = 0;
+	for (size_t i = 0; i < binds->count; i++) {
+		int fd = listener_open(binds->addresses[i], (int)config->backlog, config->reuse_port);
+
+		if (fd < 0) {
+			listener_error(fd, binds->addresses[i], "--bind", error, error_size);
+			listeners_close(listeners);
+			return listener_exit_status(fd);
+		}
+		listeners->fds[listeners->count++] = fd;
+	}
+	return 0;
+}
+
+void
+listeners_close(struct listeners *listeners)
+{
+	for (size_t i = 0; i < listeners->count; i++)
+		listener_close(listeners->fds[i]);
+	listeners->count = 0;
+}
+
+const char *
+listeners_names(const struct listeners *listeners, char *buf, size_t size)
+{
+	size_t used = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < listeners->count && used < size; i++) {
+		char name[LISTENER_NAME_MAX];
+
+		used += (size_t)snprintf(
+		    buf + used, size - used, "%s%s", i > 0 ? "," : "", listener_name(listeners->fds[i], name));
+	}
+	return buf;
+}

@@ -1,0 +1,31 @@
+/* The sockets that the server listens on: opened by the arbiter, shared by its workers. */
+#ifndef PREFORK_SERVER_LISTENERS_H
+#define PREFORK_SERVER_LISTENERS_H
+
+#include <stddef.h>
+
+#include "common/compiler.h"
+#include "common/listener.h"
+#include "prefork_server/config.h"
+
+/* Room for the names of all of them. */
+#define LISTENERS_NAMES_MAX (CONFIG_BINDS_MAX * (LISTENER_NAME_MAX + 1))
+
+struct listeners {
+	size_t count; /* at least 1 while open */
+	int fds[CONFIG_BINDS_MAX];
+};
+
+/*
+ * listeners_open opens every address of --bind.  Returns 0, or the exit status
+ * with a sentence in ERROR, and then none is open.
+ */
+MUST_CHECK int listeners_open(struct listeners *listeners, const struct config *config, char *error, size_t error_size);
+
+/* listeners_close closes them, and removes the files of Unix sockets: for the arbiter alone. */
+void listeners_close(struct listeners *listeners);
+
+/* listeners_names writes where they listen, separated by commas, as gunicorn logs it. Returns BUF. */
+const char *listeners_names(const struct listeners *listeners, char *buf, size_t size);
+
+#endif

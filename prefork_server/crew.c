@@ -119,6 +119,7 @@ spawn(struct crew *crew)
 	member->generation = crew->generation;
 	member->age = ++crew->born;
 	member->born_ns = now;
+	member->first_beat = member->watch.seen;
 	member->ending = false;
 	member->aborted = false;
 	return 0;
@@ -186,14 +187,38 @@ crew_murder(struct crew *crew)
 	}
 }
 
-/* back_off lets a worker that dies as soon as it lives be replaced at once, but not for ever in a tight loop. */
+/*
+ * slow_down keeps a loop of deaths from being a tight one.  These workers had
+ * come to serve: they died of what they were sent, or somebody killed them, and the
+ * next ones are needed at once.  A worker can claim to be one of them by its
+ * heartbeat, and wins a birth every CREW_PACE_NS by it.
+ */
 static void
-back_off(struct crew *crew, uint64_t lived_ns)
+slow_down(struct crew *crew, uint64_t now)
 {
-	uint64_t delay_ns = BACKOFF_MIN_NS;
+	uint64_t allowed_ns = crew->target * CREW_PACE_NS;
 
-	if (lived_ns >= CREW_EARLY_NS) {
+	crew->pace_ns = (crew->pace_ns > now ? crew->pace_ns : now) + CREW_PACE_NS;
+	if (crew->pace_ns > now + allowed_ns && crew->spawn_due_ns < crew->pace_ns - allowed_ns)
+		crew->spawn_due_ns = crew->pace_ns - allowed_ns;
+}
+
+/*
+ * back_off says how soon a worker that died is replaced: at once, but where
+ * workers die before they can serve, the next will hardly do better, and the wait doubles.
+ */
+static void
+back_off(struct crew *crew, const struct crew_member *member)
+{
+	const struct heartbeat *heartbeat = &crew->board->heartbeats[member - crew->members];
+	uint64_t delay_ns = BACKOFF_MIN_NS;
+	uint64_t now = clock_now_ns();
+	bool early = now - member->born_ns < CREW_EARLY_NS;
+
+	if (!early || atomic_load(&heartbeat->beats) != member->first_beat) {
 		crew->early = 0;
+		if (early)
+			slow_down(crew, now);
 		return;
 	}
 	crew->early++;
@@ -203,7 +228,7 @@ back_off(struct crew *crew, uint64_t lived_ns)
 		delay_ns *= 2;
 	if (delay_ns > BACKOFF_MAX_NS)
 		delay_ns = BACKOFF_MAX_NS;
-	crew->spawn_due_ns = clock_now_ns() + delay_ns;
+	crew->spawn_due_ns = now + delay_ns;
 	log_warning("Workers die as they start (%u in a row): the next one in %.1f s", crew->early,
 	    (double)delay_ns / (double)NS_PER_SEC);
 }
@@ -234,7 +259,7 @@ crew_reaped(struct crew *crew, pid_t pid, int status)
 	atomic_store(&notice->taken[member - crew->members], false);
 	if (!member->ending && !atomic_load(&notice->stopping)) {
 		atomic_fetch_add(&notice->deaths, 1);
-		back_off(crew, clock_now_ns() - member->born_ns);
+		back_off(crew, member);
 	}
 	atomic_store(&notice->workers, count(crew, false));
 	return WIFEXITED(status) && WEXITSTATUS(status) == WORKER_BOOT_ERROR ? WORKER_BOOT_ERROR : 0;

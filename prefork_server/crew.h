@@ -13,16 +13,20 @@
 /* How often the arbiter looks at the heartbeats. */
 #define CREW_LOOK_NS 1000000000ULL
 
-/* A worker that dies sooner after its birth counts as one that could not live. */
+/* A worker that dies sooner after its birth died early. */
 #define CREW_EARLY_NS 1000000000ULL
+
+/* How fast workers that came to serve and died early all the same are replaced, once as many as there shall be were at once. */
+#define CREW_PACE_NS 10000000ULL
 
 struct crew_member {
 	pid_t pid;           /* 0: the slot is free */
 	unsigned generation; /* each reload begins a new one */
 	uint64_t age;        /* the how-manieth worker this is */
 	uint64_t born_ns;
-	bool ending;  /* was sent TERM because another takes its place, or none shall */
-	bool aborted; /* was overdue at the last look, and sent ABRT */
+	bool ending;         /* was sent TERM because another takes its place, or none shall */
+	bool aborted;        /* was overdue at the last look, and sent ABRT */
+	uint64_t first_beat; /* the counter at its birth: where it still stands there, the worker never came to serve */
 	struct heartbeat_watch watch;
 };
 
@@ -36,7 +40,8 @@ struct crew {
 	unsigned target;       /* how many workers there shall be */
 	unsigned generation;   /* of the workers that stay */
 	uint64_t born;         /* workers so far */
-	unsigned early;        /* deaths in a row that came early */
+	unsigned early;        /* deaths in a row that came early, and before the worker could serve */
+	uint64_t pace_ns;      /* when the other early deaths so far are over, at one every CREW_PACE_NS */
 	uint64_t spawn_due_ns; /* no fork before */
 	uint64_t looked_ns;    /* when the heartbeats were last looked at */
 	unsigned slots;        /* members[slots..] were never used */

@@ -246,7 +246,7 @@ def test_a_storm_of_usr1_and_a_quit_end_a_busy_worker(start, tmp_path):
     try:
         for _ in range(3):
             old = workers(server, 16)
-            time.sleep(1.1)  # so that no death is an early one
+            time.sleep(0.5)  # in which they serve
             for pid in old:
                 for _ in range(30):
                     os.kill(pid, signal.SIGUSR1)

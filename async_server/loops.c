@@ -369,7 +369,7 @@ static double
 open_connections(const struct loop *loop)
 {
 	const struct metrics *metrics = &loop->loops->metrics[loop->index];
-	/* In this order: see metrics_write. */
+	/* In this order: see metrics_sum. */
 	uint64_t closed = atomic_load(&metrics->connections_closed);
 
 	return (double)(atomic_load(&metrics->connections_accepted) - closed);
@@ -379,6 +379,14 @@ static double
 pool_queue(const struct loop *loop)
 {
 	return (double)pool_waiting(&loop->server->pool);
+}
+
+void
+loops_sum_metrics(const void *context, struct metrics_totals *totals)
+{
+	const struct loops *loops = context;
+
+	metrics_sum(totals, loops->metrics, loops->count);
 }
 
 size_t

@@ -73,6 +73,9 @@ void loops_stop(struct loops *loops);
 /* loops_configure has the loops go by CONFIG, from any thread, at any time after loops_init: see server_configure. */
 void loops_configure(struct loops *loops, const struct config *config);
 
+/* loops_sum_metrics adds up what all loops have counted (common/admin's callback; CONTEXT is the loops). */
+void loops_sum_metrics(const void *context, struct metrics_totals *totals);
+
 /* loops_write_metrics appends what only a loop can tell (common/admin's callback; CONTEXT is the loops). */
 size_t loops_write_metrics(const void *context, char *buf, size_t used, size_t size);
 

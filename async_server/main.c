@@ -110,8 +110,8 @@ start_admin(struct process *process, int listen_fd)
 	process->admin.admin = (struct admin){
 	    .listen_fd = listen_fd,
 	    .settings = process->settings,
-	    .metrics = process->metrics,
-	    .metrics_count = process->loops.count,
+	    .metrics_of = METRICS_OF_LOOPS,
+	    .sum_metrics = loops_sum_metrics,
 	    .write_metrics = loops_write_metrics,
 	    .context = &process->loops,
 	};

@@ -149,9 +149,11 @@ serve_metrics(struct admin_conn *conn, const struct admin *admin)
 {
 	struct settings_values values = settings_get(admin->settings);
 	static char text[METRICS_TEXT_MAX]; /* too large for a thread's stack, and there is one admin address */
+	struct metrics_totals totals = {0};
 	size_t used;
 
-	used = metrics_write(admin->metrics, admin->metrics_count, text, sizeof(text));
+	admin->sum_metrics(admin->context, &totals);
+	used = metrics_write(&totals, admin->metrics_of, text, sizeof(text));
 	used = metrics_write_one(text, used, sizeof(text), "loopfork_setting_sleep_seconds", "gauge",
 	    "How long a handler waits.", (double)values.sleep_ns / (double)NS_PER_SEC);
 	used = metrics_write_one(text, used, sizeof(text), "loopfork_setting_cpu_seconds", "gauge",

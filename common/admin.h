@@ -17,8 +17,9 @@ struct admin {
 	int listen_fd; /* from listener_open; stays the caller's */
 	int stop_fd;   /* becomes readable, or is closed at the other end, when it is time to return */
 	struct settings *settings;
-	const struct metrics *metrics;
-	size_t metrics_count;
+	enum metrics_of metrics_of;
+	/* Adds up what all writers have counted, for /metrics. */
+	void (*sum_metrics)(const void *context, struct metrics_totals *totals);
 	/* Appends the program's own metrics to BUF at USED; returns the new length. NULL: none. */
 	size_t (*write_metrics)(const void *context, char *buf, size_t used, size_t size);
 	/* Tells whether the server can serve: /healthz answers 200 `ok`, else 503 with the sentence in WHY. NULL: always. */

@@ -1,6 +1,7 @@
 /* Counters that one thread or process writes and another reads and shows, without locks; Prometheus text. */
 #include "common/metrics.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -47,53 +48,40 @@ metrics_count_response(struct metrics *metrics, int status)
 	metrics_add(&metrics->responses[place], 1);
 }
 
-/* The sum of all slots, as plain numbers. */
-struct totals {
-	uint64_t accepted, closed, begun, ended, sleeps_begun, sleeps_ended, computes_begun, computes_ended;
-	uint64_t computed_ns;
-	uint64_t responses[METRICS_PLACES];
-	uint64_t websockets_begun, websockets_ended, websocket_messages;
-	uint64_t received, sent, accept_pauses, timeouts, slow_callbacks;
-	uint64_t blocking_requests, queue_rejections, handler_timeouts;
-};
-
 static uint64_t
 read_counter(const _Atomic uint64_t *counter)
 {
 	return atomic_load_explicit(counter, memory_order_acquire);
 }
 
-static struct totals
-sum(const struct metrics *metrics, size_t count)
+void
+metrics_sum(struct metrics_totals *totals, const struct metrics *metrics, size_t count)
 {
-	struct totals totals = {0};
-
 	for (const struct metrics *slot = metrics; slot < metrics + count; slot++) {
 		/* What ends is read before what began, so that no gauge is ever below zero. */
-		totals.closed += read_counter(&slot->connections_closed);
-		totals.accepted += read_counter(&slot->connections_accepted);
-		totals.ended += read_counter(&slot->requests_ended);
-		totals.begun += read_counter(&slot->requests_begun);
-		totals.sleeps_ended += read_counter(&slot->sleeps_ended);
-		totals.sleeps_begun += read_counter(&slot->sleeps_begun);
-		totals.computes_ended += read_counter(&slot->computes_ended);
-		totals.computes_begun += read_counter(&slot->computes_begun);
-		totals.computed_ns += read_counter(&slot->computed_ns);
+		totals->connections_closed += read_counter(&slot->connections_closed);
+		totals->connections_accepted += read_counter(&slot->connections_accepted);
+		totals->requests_ended += read_counter(&slot->requests_ended);
+		totals->requests_begun += read_counter(&slot->requests_begun);
+		totals->sleeps_ended += read_counter(&slot->sleeps_ended);
+		totals->sleeps_begun += read_counter(&slot->sleeps_begun);
+		totals->computes_ended += read_counter(&slot->computes_ended);
+		totals->computes_begun += read_counter(&slot->computes_begun);
+		totals->computed_ns += read_counter(&slot->computed_ns);
 		for (size_t place = 0; place < METRICS_PLACES; place++)
-			totals.responses[place] += read_counter(&slot->responses[place]);
-		totals.websockets_ended += read_counter(&slot->websockets_ended);
-		totals.websockets_begun += read_counter(&slot->websockets_begun);
-		totals.websocket_messages += read_counter(&slot->websocket_messages);
-		totals.received += read_counter(&slot->received_bytes);
-		totals.sent += read_counter(&slot->sent_bytes);
-		totals.accept_pauses += read_counter(&slot->accept_pauses);
-		totals.timeouts += read_counter(&slot->timeouts);
-		totals.slow_callbacks += read_counter(&slot->slow_callbacks);
-		totals.blocking_requests += read_counter(&slot->blocking_requests);
-		totals.queue_rejections += read_counter(&slot->queue_rejections);
-		totals.handler_timeouts += read_counter(&slot->handler_timeouts);
+			totals->responses[place] += read_counter(&slot->responses[place]);
+		totals->websockets_ended += read_counter(&slot->websockets_ended);
+		totals->websockets_begun += read_counter(&slot->websockets_begun);
+		totals->websocket_messages += read_counter(&slot->websocket_messages);
+		totals->received_bytes += read_counter(&slot->received_bytes);
+		totals->sent_bytes += read_counter(&slot->sent_bytes);
+		totals->accept_pauses += read_counter(&slot->accept_pauses);
+		totals->timeouts += read_counter(&slot->timeouts);
+		totals->slow_callbacks += read_counter(&slot->slow_callbacks);
+		totals->blocking_requests += read_counter(&slot->blocking_requests);
+		totals->queue_rejections += read_counter(&slot->queue_rejections);
+		totals->handler_timeouts += read_counter(&slot->handler_timeouts);
 	}
-	return totals;
 }
 
 /* advance turns a result of snprintf into the new length used; text that did not fit is left out whole. */
@@ -162,48 +150,53 @@ write_responses(char *buf, size_t used, size_t size, const uint64_t responses[ME
 }
 
 size_t
-metrics_write(const struct metrics *metrics, size_t count, char *buf, size_t size)
+metrics_write(const struct metrics_totals *totals, enum metrics_of of, char *buf, size_t size)
 {
-	const struct totals totals = sum(metrics, count);
 	const struct {
 		const char *name, *type, *help;
 		uint64_t value;
+		bool loops; /* only an event loop can count it */
 	} rows[] = {
-	    {"loopfork_connections_accepted_total", "counter", "Connections accepted.", totals.accepted},
-	    {"loopfork_connections_open", "gauge", "Connections open now.", totals.accepted - totals.closed},
-	    {"loopfork_requests_total", "counter", "Requests whose header was complete.", totals.begun},
+	    {"loopfork_connections_accepted_total", "counter", "Connections accepted.", totals->connections_accepted,
+		false},
+	    {"loopfork_connections_open", "gauge", "Connections open now.",
+		totals->connections_accepted - totals->connections_closed, false},
+	    {"loopfork_requests_total", "counter", "Requests whose header was complete.", totals->requests_begun,
+		false},
 	    {"loopfork_requests_in_flight", "gauge", "Requests begun and not yet answered.",
-		totals.begun - totals.ended},
-	    {"loopfork_sleeping", "gauge", "Handlers asleep now.", totals.sleeps_begun - totals.sleeps_ended},
-	    {"loopfork_computing", "gauge", "Handlers computing now.", totals.computes_begun - totals.computes_ended},
+		totals->requests_begun - totals->requests_ended, false},
+	    {"loopfork_sleeping", "gauge", "Handlers asleep now.", totals->sleeps_begun - totals->sleeps_ended, false},
+	    {"loopfork_computing", "gauge", "Handlers computing now.", totals->computes_begun - totals->computes_ended,
+		false},
 	    {"loopfork_computations_total", "counter", "Handlers that computed, or have begun to.",
-		totals.computes_begun},
+		totals->computes_begun, false},
 	    {"loopfork_websockets_open", "gauge", "WebSockets open now.",
-		totals.websockets_begun - totals.websockets_ended},
-	    {"loopfork_websockets_total", "counter", "WebSockets opened.", totals.websockets_begun},
+		totals->websockets_begun - totals->websockets_ended, true},
+	    {"loopfork_websockets_total", "counter", "WebSockets opened.", totals->websockets_begun, true},
 	    {"loopfork_websocket_messages_total", "counter", "Messages received over WebSockets.",
-		totals.websocket_messages},
-	    {"loopfork_received_bytes_total", "counter", "Bytes read from clients.", totals.received},
-	    {"loopfork_sent_bytes_total", "counter", "Bytes written to clients.", totals.sent},
+		totals->websocket_messages, true},
+	    {"loopfork_received_bytes_total", "counter", "Bytes read from clients.", totals->received_bytes, false},
+	    {"loopfork_sent_bytes_total", "counter", "Bytes written to clients.", totals->sent_bytes, false},
 	    {"loopfork_accept_pauses_total", "counter", "Times that accepting paused for want of a resource.",
-		totals.accept_pauses},
-	    {"loopfork_timeouts_total", "counter", "Connections ended by a deadline.", totals.timeouts},
+		totals->accept_pauses, false},
+	    {"loopfork_timeouts_total", "counter", "Connections ended by a deadline.", totals->timeouts, false},
 	    {"loopfork_slow_callbacks_total", "counter", "Callbacks that held the loop too long.",
-		totals.slow_callbacks},
+		totals->slow_callbacks, true},
 	    {"loopfork_blocking_requests_total", "counter", "Requests whose handler held the loop.",
-		totals.blocking_requests},
+		totals->blocking_requests, true},
 	    {"loopfork_queue_rejections_total", "counter", "Requests refused because the queue of the pool was full.",
-		totals.queue_rejections},
+		totals->queue_rejections, true},
 	    {"loopfork_handler_timeouts_total", "counter", "Requests whose handler took too long.",
-		totals.handler_timeouts},
+		totals->handler_timeouts, false},
 	};
 	size_t used = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		used =
-		    metrics_write_one(buf, used, size, rows[i].name, rows[i].type, rows[i].help, (double)rows[i].value);
+		if (!rows[i].loops || of == METRICS_OF_LOOPS)
+			used = metrics_write_one(
+			    buf, used, size, rows[i].name, rows[i].type, rows[i].help, (double)rows[i].value);
 	used = metrics_write_one(buf, used, size, "loopfork_computed_seconds_total", "counter",
 	    "CPU time that handlers computed for, as they were asked to.",
-	    (double)totals.computed_ns / (double)NS_PER_SEC);
-	return write_responses(buf, used, size, totals.responses);
+	    (double)totals->computed_ns / (double)NS_PER_SEC);
+	return write_responses(buf, used, size, totals->responses);
 }

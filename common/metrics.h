@@ -75,15 +75,31 @@ void metrics_count_response(struct metrics *metrics, int status);
  */
 void metrics_settle(struct metrics *metrics);
 
+/* What several writers counted together, as plain numbers: each field is the sum of those of its name. */
+struct metrics_totals {
+	uint64_t connections_accepted, connections_closed, requests_begun, requests_ended;
+	uint64_t sleeps_begun, sleeps_ended, computes_begun, computes_ended, computed_ns;
+	uint64_t responses[METRICS_PLACES];
+	uint64_t websockets_begun, websockets_ended, websocket_messages;
+	uint64_t received_bytes, sent_bytes, accept_pauses, timeouts;
+	uint64_t slow_callbacks, blocking_requests, queue_rejections, handler_timeouts;
+};
+
+/* metrics_sum adds what COUNT writers, one behind the other, have counted to TOTALS, which begin as zeros. */
+void metrics_sum(struct metrics_totals *totals, const struct metrics *metrics, size_t count);
+
+/* Which server the totals are of: what only an event loop can count is not shown of workers, where it would always be 0. */
+enum metrics_of { METRICS_OF_LOOPS, METRICS_OF_WORKERS };
+
 /*
- * metrics_write sums COUNT slots and writes them into BUF in the Prometheus
- * text format (version 0.0.4), each with HELP and TYPE.  Returns the length,
- * at most SIZE.  Of the statuses those are shown that have occurred, and 200.
+ * metrics_write writes TOTALS into BUF in the Prometheus text format (version
+ * 0.0.4), each with HELP and TYPE.  Returns the length, at most SIZE.  Of
+ * the statuses those are shown that have occurred, and 200.
  * METRICS_TEXT_MAX is room enough for this and what a program adds: ten
  * values of each of 64 loops.  (Too large for the stack of a small thread.)
  */
 #define METRICS_TEXT_MAX 65536
-size_t metrics_write(const struct metrics *metrics, size_t count, char *buf, size_t size);
+size_t metrics_write(const struct metrics_totals *totals, enum metrics_of of, char *buf, size_t size);
 
 /*
  * metrics_write_one appends one metric without labels to BUF at USED.  TYPE is

@@ -18,10 +18,19 @@
 
 #define STOP_MS 1000 /* for the child to end by itself */
 
+static void
+sum_metrics(const void *context, struct metrics_totals *totals)
+{
+	const struct scoreboard *all = context;
+
+	metrics_sum(totals, all->metrics, SCOREBOARD_SLOTS);
+}
+
 static size_t
 write_metrics(const void *context, char *buf, size_t used, size_t size)
 {
-	const struct scoreboard_notice *notice = context;
+	const struct scoreboard *all = context;
+	const struct scoreboard_notice *notice = all->notice;
 
 	used = metrics_write_one(buf, used, size, "loopfork_workers", "gauge", "Worker processes that serve.",
 	    (double)atomic_load(&notice->workers));
@@ -34,7 +43,8 @@ write_metrics(const void *context, char *buf, size_t used, size_t size)
 static bool
 is_healthy(const void *context, char *why, size_t why_size)
 {
-	const struct scoreboard_notice *notice = context;
+	const struct scoreboard *all = context;
+	const struct scoreboard_notice *notice = all->notice;
 
 	if (atomic_load(&notice->stopping))
 		snprintf(why, why_size, "the server is stopping");
@@ -90,11 +100,11 @@ be_child(struct admin_child *child, int stop_fd)
 	    .listen_fd = child->listen_fd,
 	    .stop_fd = stop_fd,
 	    .settings = child->settings,
-	    .metrics = child->board->metrics,
-	    .metrics_count = SCOREBOARD_SLOTS,
+	    .metrics_of = METRICS_OF_WORKERS,
+	    .sum_metrics = sum_metrics,
 	    .write_metrics = write_metrics,
 	    .is_healthy = is_healthy,
-	    .context = child->board->notice,
+	    .context = child->board,
 	};
 	int error;
 

@@ -14,6 +14,16 @@
 
 #include "common/http_response.h"
 
+/* write_all is metrics_write of what COUNT slots come to. */
+static size_t
+write_all(const struct metrics *metrics, size_t count, char *buf, size_t size)
+{
+	struct metrics_totals totals = {0};
+
+	metrics_sum(&totals, metrics, count);
+	return metrics_write(&totals, METRICS_OF_LOOPS, buf, size);
+}
+
 static void
 test_slots_are_summed(void **state)
 {
@@ -29,7 +39,7 @@ test_slots_are_summed(void **state)
 		metrics_add(&metrics[i].computed_ns, 250000000);
 		metrics_add(&metrics[i].sent_bytes, UINT32_MAX);
 	}
-	text[metrics_write(metrics, 3, text, METRICS_TEXT_MAX)] = '\0';
+	text[write_all(metrics, 3, text, METRICS_TEXT_MAX)] = '\0';
 	assert_non_null(strstr(text, "\nloopfork_connections_accepted_total 30\n"));
 	assert_non_null(strstr(text, "\nloopfork_connections_open 18\n"));
 	assert_non_null(strstr(text, "\nloopfork_responses_total{code=\"200\"} 15\n"));
@@ -47,7 +57,7 @@ responses_of(const struct metrics *metrics)
 				   "# TYPE loopfork_responses_total counter\n";
 	const char *at;
 
-	text[metrics_write(metrics, 1, text, METRICS_TEXT_MAX)] = '\0';
+	text[write_all(metrics, 1, text, METRICS_TEXT_MAX)] = '\0';
 	at = strstr(text, head);
 	assert_non_null(at);
 	return at + strlen(head);
@@ -112,7 +122,7 @@ test_there_is_room_for_64_loops(void **state)
 	(void)state;
 	for (int status = 99; status < 600; status++)
 		metrics_count_response(metrics, status);
-	used = metrics_write(metrics, 1, text, sizeof(text));
+	used = write_all(metrics, 1, text, sizeof(text));
 	for (int value = 0; value < 10; value++) {
 		size_t begun = used;
 
@@ -144,7 +154,7 @@ test_a_slot_whose_writer_died_is_settled(void **state)
 	}
 	wait(NULL);
 	metrics_settle(metrics);
-	text[metrics_write(metrics, 1, text, METRICS_TEXT_MAX)] = '\0';
+	text[write_all(metrics, 1, text, METRICS_TEXT_MAX)] = '\0';
 	assert_non_null(strstr(text, "\nloopfork_connections_accepted_total 7\n"));
 	assert_non_null(strstr(text, "\nloopfork_connections_open 0\n"));
 	assert_non_null(strstr(text, "\nloopfork_sleeping 0\n"));
@@ -157,11 +167,44 @@ test_a_slot_whose_writer_died_is_settled(void **state)
 }
 
 static void
+test_slots_that_are_apart_are_summed_as_well(void **state)
+{
+	struct metrics *metrics = metrics_new(5);
+	struct metrics_totals totals = {0};
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		metrics_add(&metrics[i].timeouts, 1U << i);
+		metrics_count_response(&metrics[i], 408);
+	}
+	metrics_sum(&totals, &metrics[0], 1);
+	metrics_sum(&totals, &metrics[2], 3);
+	assert_int_equal(totals.timeouts, 1 + 4 + 8 + 16);
+	assert_int_equal(totals.responses[METRICS_408], 4);
+	metrics_free(metrics, 5);
+}
+
+static void
+test_workers_have_nothing_that_only_a_loop_can_count(void **state)
+{
+	struct metrics_totals totals = {.handler_timeouts = 3};
+	char text[METRICS_TEXT_MAX + 1];
+
+	(void)state;
+	text[metrics_write(&totals, METRICS_OF_WORKERS, text, METRICS_TEXT_MAX)] = '\0';
+	assert_null(strstr(text, "websocket"));
+	assert_null(strstr(text, "loop too long"));
+	assert_null(strstr(text, "held the loop"));
+	assert_null(strstr(text, "of the pool"));
+	assert_non_null(strstr(text, "\nloopfork_handler_timeouts_total 3\n"));
+}
+
+static void
 test_text_that_does_not_fit_is_left_out_whole(void **state)
 {
 	struct metrics *metrics = metrics_new(1);
 	char text[METRICS_TEXT_MAX];
-	size_t whole = metrics_write(metrics, 1, text, sizeof(text));
+	size_t whole = write_all(metrics, 1, text, sizeof(text));
 
 	(void)state;
 	assert_true(whole < METRICS_TEXT_MAX / 2);
@@ -170,7 +213,7 @@ test_text_that_does_not_fit_is_left_out_whole(void **state)
 		size_t used;
 
 		memset(guarded, 'Z', sizeof(guarded));
-		used = metrics_write(metrics, 1, guarded, size);
+		used = write_all(metrics, 1, guarded, size);
 		assert_true(used < size);
 		assert_int_equal(guarded[size], 'Z');
 		assert_true(used == 0 || guarded[used - 1] == '\n');
@@ -188,6 +231,8 @@ main(void)
 	    cmocka_unit_test(test_values_with_a_label),
 	    cmocka_unit_test(test_there_is_room_for_64_loops),
 	    cmocka_unit_test(test_a_slot_whose_writer_died_is_settled),
+	    cmocka_unit_test(test_slots_that_are_apart_are_summed_as_well),
+	    cmocka_unit_test(test_workers_have_nothing_that_only_a_loop_can_count),
 	    cmocka_unit_test(test_text_that_does_not_fit_is_left_out_whole),
 	};
 

@@ -21,9 +21,7 @@
 static void
 sum_metrics(const void *context, struct metrics_totals *totals)
 {
-	const struct scoreboard *all = context;
-
-	metrics_sum(totals, all->metrics, SCOREBOARD_SLOTS);
+	scoreboard_sum(context, totals);
 }
 
 static size_t

@@ -9,7 +9,6 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/metrics.h"
 
 #define RETRY_NS NS_PER_SEC /* after fork failed */
 #define BACKOFF_MIN_NS (100 * NS_PER_MS)
@@ -80,10 +79,11 @@ be_worker(struct crew *crew, size_t slot, pid_t arbiter)
 {
 	crew->in_child(crew->context);
 	scoreboard_protect(crew->board);
+	scoreboard_begin(crew->board, slot);
 	crew->worker.notice = crew->board->notice;
-	crew->worker.heartbeat = &crew->board->heartbeats[slot];
-	crew->worker.metrics = &crew->board->metrics[slot];
-	metrics_settle(crew->worker.metrics);
+	crew->worker.heartbeat = &crew->board->rows[slot].heartbeat;
+	crew->worker.lanes = crew->board->rows[slot].lanes;
+	crew->worker.metrics = &crew->worker.lanes[0].metrics;
 	crew->worker.arbiter = arbiter;
 	worker_main(&crew->worker, crew->class);
 }
@@ -101,14 +101,14 @@ spawn(struct crew *crew)
 	if (member != NULL) {
 		size_t slot = (size_t)(member - crew->members);
 
-		heartbeat_watch_begin(&member->watch, &crew->board->heartbeats[slot]);
-		atomic_store(&crew->board->notice->taken[slot], true);
+		heartbeat_watch_begin(&member->watch, &crew->board->rows[slot].heartbeat);
+		scoreboard_take(crew->board, slot, (size_t)crew->worker.config->threads);
 		pid = fork();
 		error = errno;
 		if (pid == 0)
 			be_worker(crew, slot, arbiter);
 		if (pid < 0)
-			atomic_store(&crew->board->notice->taken[slot], false);
+			scoreboard_leave(crew->board, slot);
 	}
 	if (pid < 0) {
 		log_error("Cannot start a worker: %s; trying again in 1 s", strerror(error));
@@ -122,6 +122,7 @@ spawn(struct crew *crew)
 	member->first_beat = member->watch.seen;
 	member->ending = false;
 	member->aborted = false;
+	scoreboard_seat(crew->board, (size_t)(member - crew->members), pid, crew->generation);
 	return 0;
 }
 
@@ -181,7 +182,7 @@ crew_murder(struct crew *crew)
 
 		if (member->pid == 0)
 			continue;
-		silent_ns = heartbeat_watch_look(&member->watch, &crew->board->heartbeats[i], elapsed_ns);
+		silent_ns = heartbeat_watch_look(&member->watch, &crew->board->rows[i].heartbeat, elapsed_ns);
 		if (timeout_ns != 0 && silent_ns > timeout_ns)
 			murder(crew, member);
 	}
@@ -210,7 +211,7 @@ slow_down(struct crew *crew, uint64_t now)
 static void
 back_off(struct crew *crew, const struct crew_member *member)
 {
-	const struct heartbeat *heartbeat = &crew->board->heartbeats[member - crew->members];
+	const struct heartbeat *heartbeat = &crew->board->rows[member - crew->members].heartbeat;
 	uint64_t delay_ns = BACKOFF_MIN_NS;
 	uint64_t now = clock_now_ns();
 	bool early = now - member->born_ns < CREW_EARLY_NS;
@@ -256,7 +257,7 @@ crew_reaped(struct crew *crew, pid_t pid, int status)
 		return 0;
 	log_end(pid, status);
 	member->pid = 0;
-	atomic_store(&notice->taken[member - crew->members], false);
+	scoreboard_leave(crew->board, (size_t)(member - crew->members));
 	if (!member->ending && !atomic_load(&notice->stopping)) {
 		atomic_fetch_add(&notice->deaths, 1);
 		back_off(crew, member);

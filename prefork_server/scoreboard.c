@@ -4,10 +4,15 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "common/clock.h"
+
+#define ROWS_SIZE (SCOREBOARD_SLOTS * sizeof(struct scoreboard_row))
+
+/* Most of it is never touched, and not reserved either. */
 static void *
 map_shared(size_t size)
 {
-	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	return map == MAP_FAILED ? NULL : map;
 }
@@ -19,10 +24,9 @@ scoreboard_open(struct scoreboard *board)
 
 	*board = (struct scoreboard){
 	    .notice = map_shared(sizeof(*board->notice)),
-	    .heartbeats = map_shared(SCOREBOARD_SLOTS * sizeof(*board->heartbeats)),
-	    .metrics = metrics_new(SCOREBOARD_SLOTS),
+	    .rows = map_shared(ROWS_SIZE),
 	};
-	if (board->notice != NULL && board->heartbeats != NULL && board->metrics != NULL)
+	if (board->notice != NULL && board->rows != NULL)
 		return 0;
 	error = errno != 0 ? -errno : -ENOMEM;
 	scoreboard_close(board);
@@ -34,10 +38,8 @@ scoreboard_close(struct scoreboard *board)
 {
 	if (board->notice != NULL)
 		munmap(board->notice, sizeof(*board->notice));
-	if (board->heartbeats != NULL)
-		munmap(board->heartbeats, SCOREBOARD_SLOTS * sizeof(*board->heartbeats));
-	if (board->metrics != NULL)
-		metrics_free(board->metrics, SCOREBOARD_SLOTS);
+	if (board->rows != NULL)
+		munmap(board->rows, ROWS_SIZE);
 	*board = (struct scoreboard){0};
 }
 
@@ -46,6 +48,51 @@ scoreboard_protect(struct scoreboard *board)
 {
 	/* Nothing depends on it: should it fail, the arbiter still reads nothing back from there. */
 	(void)mprotect(board->notice, sizeof(*board->notice), PROT_READ);
+}
+
+/* reach notes that what is below NEXT may have been used. */
+static void
+reach(_Atomic size_t *used, size_t next)
+{
+	if (atomic_load(used) < next)
+		atomic_store(used, next);
+}
+
+void
+scoreboard_take(struct scoreboard *board, size_t slot, size_t threads)
+{
+	struct scoreboard_seat *seat = &board->notice->seats[slot];
+
+	reach(&board->notice->slots, slot + 1);
+	reach(&board->notice->threads, threads);
+	atomic_store(&seat->pid, 0);
+	atomic_store(&seat->ending, false);
+	atomic_store(&seat->born_ns, clock_now_ns());
+	atomic_store(&seat->taken, true);
+}
+
+void
+scoreboard_seat(struct scoreboard *board, size_t slot, pid_t pid, unsigned generation)
+{
+	struct scoreboard_seat *seat = &board->notice->seats[slot];
+
+	atomic_store(&seat->generation, generation);
+	atomic_store(&seat->pid, pid);
+}
+
+void
+scoreboard_leave(struct scoreboard *board, size_t slot)
+{
+	atomic_store(&board->notice->seats[slot].taken, false);
+}
+
+void
+scoreboard_begin(struct scoreboard *board, size_t slot)
+{
+	size_t threads = atomic_load(&board->notice->threads);
+
+	for (size_t i = 0; i < threads; i++)
+		lane_begin(&board->rows[slot].lanes[i]);
 }
 
 /* settle lets ENDED catch up with BEGUN in a slot that is not TAKEN. */
@@ -63,16 +110,36 @@ settle(const _Atomic bool *taken, _Atomic uint64_t *ended, const _Atomic uint64_
 		(void)atomic_compare_exchange_strong(ended, &old, goal);
 }
 
+static void
+settle_lane(const _Atomic bool *taken, struct metrics *metrics)
+{
+	settle(taken, &metrics->connections_closed, &metrics->connections_accepted);
+	settle(taken, &metrics->requests_ended, &metrics->requests_begun);
+	settle(taken, &metrics->sleeps_ended, &metrics->sleeps_begun);
+	settle(taken, &metrics->computes_ended, &metrics->computes_begun);
+}
+
 void
 scoreboard_settle_free(struct scoreboard *board)
 {
-	for (size_t i = 0; i < SCOREBOARD_SLOTS; i++) {
-		const _Atomic bool *taken = &board->notice->taken[i];
-		struct metrics *metrics = &board->metrics[i];
+	size_t slots = atomic_load(&board->notice->slots);
+	size_t threads = atomic_load(&board->notice->threads);
 
-		settle(taken, &metrics->connections_closed, &metrics->connections_accepted);
-		settle(taken, &metrics->requests_ended, &metrics->requests_begun);
-		settle(taken, &metrics->sleeps_ended, &metrics->sleeps_begun);
-		settle(taken, &metrics->computes_ended, &metrics->computes_begun);
+	for (size_t slot = 0; slot < slots; slot++) {
+		const _Atomic bool *taken = &board->notice->seats[slot].taken;
+
+		for (size_t i = 0; i < threads && !atomic_load(taken); i++)
+			settle_lane(taken, &board->rows[slot].lanes[i].metrics);
 	}
+}
+
+void
+scoreboard_sum(const struct scoreboard *board, struct metrics_totals *totals)
+{
+	size_t slots = atomic_load(&board->notice->slots);
+	size_t threads = atomic_load(&board->notice->threads);
+
+	for (size_t slot = 0; slot < slots; slot++)
+		for (size_t i = 0; i < threads; i++)
+			metrics_sum(totals, &board->rows[slot].lanes[i].metrics, 1);
 }

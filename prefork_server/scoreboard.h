@@ -6,28 +6,47 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "common/compiler.h"
 #include "common/metrics.h"
 #include "prefork_server/config.h"
 #include "prefork_server/heartbeat.h"
+#include "prefork_server/lane.h"
 
 /* A reload runs two full sets of workers at once. */
 #define SCOREBOARD_SLOTS (2 * CONFIG_WORKERS_MAX)
 
-/* What the arbiter tells the others.  It alone can write here: its children have the page read-only. */
+/* What the arbiter knows of the worker in a slot. */
+struct scoreboard_seat {
+	_Atomic bool taken; /* from just before a worker's birth until it is reaped: the rest is true only then */
+	_Atomic bool ending;
+	_Atomic int pid; /* 0: not known yet */
+	_Atomic unsigned generation;
+	_Atomic uint64_t born_ns; /* CLOCK_MONOTONIC */
+};
+
+/* What the arbiter tells the others.  It alone can write here: its children have the pages read-only. */
 struct scoreboard_notice {
-	_Atomic uint64_t workers;             /* that live and are not told to end */
-	_Atomic uint64_t deaths;              /* of workers that nobody told to end */
-	_Atomic uint64_t timeouts;            /* workers that were overdue */
-	_Atomic bool taken[SCOREBOARD_SLOTS]; /* has a worker, from just before its birth until it is reaped */
-	_Atomic bool stopping; /* the whole server ends: what waits to be accepted has nobody else to serve it */
+	_Atomic uint64_t workers;  /* that live and are not told to end */
+	_Atomic uint64_t deaths;   /* of workers that nobody told to end */
+	_Atomic uint64_t timeouts; /* workers that were overdue */
+	_Atomic size_t slots;      /* the rows from here on were never used */
+	_Atomic size_t threads;    /* in every row, the lanes from here on were never used */
+	_Atomic bool stopping;     /* the whole server ends: what waits to be accepted has nobody else to serve it */
+	struct scoreboard_seat seats[SCOREBOARD_SLOTS];
+};
+
+/* A worker's.  Pages that nobody has touched are not there: a worker costs what its threads use. */
+struct scoreboard_row {
+	struct heartbeat heartbeat; /* written by the worker */
+	struct lane
+	    lanes[CONFIG_THREADS_MAX]; /* each by one of its threads; without a worker: scoreboard_settle_free */
 };
 
 struct scoreboard {
 	struct scoreboard_notice *notice;
-	struct heartbeat *heartbeats; /* one a slot; written by the slot's worker */
-	struct metrics *metrics;      /* the same; while the slot has no worker, scoreboard_settle_free */
+	struct scoreboard_row *rows; /* SCOREBOARD_SLOTS */
 };
 
 /* scoreboard_open maps everything, zeroed. Returns 0 or -errno. scoreboard_close unmaps it. */
@@ -38,11 +57,26 @@ void scoreboard_close(struct scoreboard *board);
 void scoreboard_protect(struct scoreboard *board);
 
 /*
+ * The arbiter's: scoreboard_take before it forks a worker of THREADS threads for SLOT,
+ * scoreboard_seat as soon as it knows the PID, scoreboard_leave when the worker has been reaped, or
+ * was never born.
+ */
+void scoreboard_take(struct scoreboard *board, size_t slot, size_t threads);
+void scoreboard_seat(struct scoreboard *board, size_t slot, pid_t pid, unsigned generation);
+void scoreboard_leave(struct scoreboard *board, size_t slot);
+
+/* scoreboard_begin is a new worker's, before it counts: it takes over the lanes of SLOT as another may have left them. */
+void scoreboard_begin(struct scoreboard *board, size_t slot);
+
+/*
  * scoreboard_settle_free makes the gauges of all slots without a worker zero:
  * one that was killed left requests that nobody will end.  For one process that
  * is not the arbiter.  A new worker may take a slot at the same time and is not disturbed, if it calls
- * metrics_settle before it counts.  Async-signal-safe.
+ * scoreboard_begin before it counts.  Async-signal-safe.
  */
 void scoreboard_settle_free(struct scoreboard *board);
+
+/* scoreboard_sum adds to TOTALS what all workers have counted, living and dead. */
+void scoreboard_sum(const struct scoreboard *board, struct metrics_totals *totals);
 
 #endif

@@ -11,6 +11,7 @@
 #include "common/settings.h"
 #include "prefork_server/config.h"
 #include "prefork_server/heartbeat.h"
+#include "prefork_server/lane.h"
 #include "prefork_server/listeners.h"
 #include "prefork_server/scoreboard.h"
 
@@ -22,7 +23,8 @@ struct worker {
 	const struct listeners *listeners;
 	const struct scoreboard_notice *notice;
 	struct heartbeat *heartbeat; /* of its slot */
-	struct metrics *metrics;     /* of its slot */
+	struct lane *lanes;          /* of its slot, one a thread: config->threads of them are its own */
+	struct metrics *metrics;     /* of the first lane */
 	pid_t arbiter;               /* whose child it was born as */
 };
 

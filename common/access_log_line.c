@@ -2,62 +2,16 @@
 #include "common/access_log_line.h"
 
 #include <assert.h>
-#include <ctype.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/http_parts.h"
+#include "common/line.h"
 #include "common/log.h"
-
-/* Enough for an item but for what is cut: a time stamp, a number, a first line without its target. */
-#define FIXED_MAX 32
-
-/* A line that grows. */
-struct line {
-	char *at;
-	const char *end;   /* the newline goes there at the latest */
-	size_t field_size; /* room for a field of the client's, with the byte that ends a string */
-	bool full;         /* something did not fit */
-};
-
-static void
-put(struct line *line, const char *bytes, size_t len)
-{
-	if (len > (size_t)(line->end - line->at)) {
-		line->full = true;
-		return;
-	}
-	memcpy(line->at, bytes, len);
-	line->at += len;
-}
-
-static void
-put_string(struct line *line, const char *text)
-{
-	put(line, text, strlen(text));
-}
-
-static void PRINTF_LIKE(2, 3) put_format(struct line *line, const char *format, ...)
-{
-	char text[FIXED_MAX];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
-	va_end(arguments);
-	put_string(line, text);
-}
-
-static void
-put_number(struct line *line, uint64_t number)
-{
-	put_format(line, "%llu", (unsigned long long)number);
-}
 
 /* put_span is the one way for what a client sent. */
 static void
@@ -66,9 +20,9 @@ put_span(struct line *line, struct http_span span)
 	char text[ACCESS_LOG_FIELD_MAX + 1];
 
 	if (span.at == NULL)
-		put_string(line, "-");
+		line_string(line, "-");
 	else
-		put_string(line, log_escape(text, line->field_size, span.at, span.len));
+		line_string(line, log_escape(text, line->field_max + 1, span.at, span.len));
 }
 
 static struct http_span
@@ -77,105 +31,34 @@ span_of(const char *text)
 	return (struct http_span){.at = text, .len = strlen(text)};
 }
 
-/* split gives the target's path, and its query, which is empty without one. */
-static void
-split(struct http_span target, struct http_span *path, struct http_span *query)
-{
-	const char *mark = target.at == NULL ? NULL : memchr(target.at, '?', target.len);
-
-	*path = target;
-	*query = (struct http_span){.at = target.at != NULL ? "" : NULL};
-	if (mark == NULL)
-		return;
-	path->len = (size_t)(mark - target.at);
-	*query = (struct http_span){.at = mark + 1, .len = target.len - path->len - 1};
-}
-
-/* digit_of returns the value of BYTE in DIGITS, or -1. */
-static int
-digit_of(const char *digits, char byte)
-{
-	const char *found = byte == '\0' ? NULL : strchr(digits, byte);
-
-	return found == NULL ? -1 : (int)(found - digits);
-}
-
-/* byte_of returns what two hexadecimal digits stand for, or -1. */
-static int
-byte_of(const char hex[2])
-{
-	static const char digits[] = "0123456789abcdef";
-	int high = digit_of(digits, (char)tolower((unsigned char)hex[0]));
-	int low = digit_of(digits, (char)tolower((unsigned char)hex[1]));
-
-	return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
-
 /* put_path puts PATH without its percent-encoding, as gunicorn's PATH_INFO. */
 static void
 put_path(struct line *line, struct http_span path)
 {
 	char decoded[ACCESS_LOG_FIELD_MAX];
-	size_t len = 0;
 
-	if (path.at == NULL) {
-		put_string(line, "-");
-		return;
-	}
-	for (size_t i = 0; i < path.len && len < sizeof(decoded); i++) {
-		int byte = path.at[i] == '%' && path.len - i > 2 ? byte_of(path.at + i + 1) : -1;
-
-		if (byte < 0) {
-			decoded[len++] = path.at[i];
-		} else {
-			decoded[len++] = (char)byte;
-			i += 2;
-		}
-	}
-	put_span(line, (struct http_span){.at = decoded, .len = len});
+	if (path.at == NULL)
+		line_string(line, "-");
+	else
+		put_span(line,
+		    (struct http_span){.at = decoded, .len = http_percent_decode(path, decoded, sizeof(decoded))});
 }
 
-/* decode_base64 decodes TEXT up to the first byte that is no digit (`=`, the padding) into OUT, SIZE bytes at most. */
-static size_t
-decode_base64(struct http_span text, char *out, size_t size)
+/* put_query puts QUERY, which is empty where there is a target without one. */
+static void
+put_query(struct line *line, struct http_span query, struct http_span target)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	unsigned bits = 0;
-	size_t len = 0;
-
-	for (size_t i = 0; i < text.len && len < size; i++) {
-		int digit = digit_of(digits, text.at[i]);
-
-		if (digit < 0)
-			break;
-		bits = bits << 6 | (unsigned)digit;
-		/* Four digits make three bytes: each of them but the first completes one. */
-		if (i % 4 != 0)
-			out[len++] = (char)(bits >> (6 - i % 4 * 2) & 0xff);
-	}
-	return len;
+	if (query.at == NULL && target.at != NULL)
+		return;
+	put_span(line, query);
 }
 
-/* put_user puts the user of an Authorization field's `Basic BASE64`, which is USER:PASSWORD (RFC 7617). */
 static void
 put_user(struct line *line, struct http_span field)
 {
-	static const char scheme[] = "basic ";
-	const size_t scheme_len = sizeof(scheme) - 1;
 	char decoded[ACCESS_LOG_FIELD_MAX];
-	struct http_span user = {0};
-	const char *colon;
-	size_t len;
 
-	if (field.at != NULL && field.len > scheme_len && strncasecmp(field.at, scheme, scheme_len) == 0) {
-		for (field.at += scheme_len, field.len -= scheme_len; field.len > 0 && *field.at == ' '; field.len--)
-			field.at++;
-		len = decode_base64(field, decoded, sizeof(decoded));
-		colon = memchr(decoded, ':', len);
-		if (colon != NULL && colon != decoded)
-			user = (struct http_span){.at = decoded, .len = (size_t)(colon - decoded)};
-	}
-	put_span(line, user);
+	put_span(line, http_basic_user(field, decoded, sizeof(decoded)));
 }
 
 /* put_head_field puts the value of the answer's field NAME. */
@@ -222,25 +105,25 @@ put_stamp(struct line *line, struct access_log_stamp *stamp, uint64_t ago_ns, bo
 		strftime(stamp->text, sizeof(stamp->text), "[%d/%b/%Y:%H:%M:%S %z]", &tm);
 		stamp->second = second;
 	}
-	put_string(line, stamp->text);
+	line_string(line, stamp->text);
 }
 
 static void
 put_protocol(struct line *line, const struct http_request *request)
 {
 	if (request->method == NULL)
-		put_string(line, "-");
+		line_string(line, "-");
 	else
-		put_format(line, "HTTP/1.%d", request->minor);
+		line_format(line, "HTTP/1.%d", request->minor);
 }
 
 static void
 put_first_line(struct line *line, const struct http_request *request)
 {
-	put_string(line, request->method != NULL ? request->method : "-");
-	put_string(line, " ");
+	line_string(line, request->method != NULL ? request->method : "-");
+	line_string(line, " ");
 	put_span(line, request->target);
-	put_string(line, " ");
+	line_string(line, " ");
 	put_protocol(line, request);
 }
 
@@ -250,19 +133,19 @@ put_request(struct line *line, const struct access_log_item *item, const struct 
 {
 	struct http_span path, query;
 
-	split(request->target, &path, &query);
+	http_split_target(request->target, &path, &query);
 	switch (item->kind) {
 	case ACCESS_LOG_FIRST_LINE:
 		put_first_line(line, request);
 		break;
 	case ACCESS_LOG_METHOD:
-		put_string(line, request->method != NULL ? request->method : "-");
+		line_string(line, request->method != NULL ? request->method : "-");
 		break;
 	case ACCESS_LOG_PATH:
 		put_path(line, path);
 		break;
 	case ACCESS_LOG_QUERY:
-		put_span(line, query);
+		put_query(line, query, request->target);
 		break;
 	case ACCESS_LOG_PROTOCOL:
 		put_protocol(line, request);
@@ -292,15 +175,15 @@ put_duration(struct line *line, enum access_log_kind kind, uint64_t took_ns)
 	uint64_t took_us = (took_ns + NS_PER_US / 2) / NS_PER_US;
 
 	if (kind == ACCESS_LOG_SECONDS_ROUNDED)
-		put_number(line, (took_us + 500000) / 1000000);
+		line_number(line, (took_us + 500000) / 1000000);
 	else if (kind == ACCESS_LOG_SECONDS_WHOLE)
-		put_number(line, took_us / 1000000);
+		line_number(line, took_us / 1000000);
 	else if (kind == ACCESS_LOG_SECONDS_FULL)
-		put_format(line, "%llu.%06u", (unsigned long long)(took_us / 1000000), (unsigned)(took_us % 1000000));
+		line_format(line, "%llu.%06u", (unsigned long long)(took_us / 1000000), (unsigned)(took_us % 1000000));
 	else if (kind == ACCESS_LOG_MILLISECONDS)
-		put_number(line, took_us / 1000);
+		line_number(line, took_us / 1000);
 	else
-		put_number(line, took_us);
+		line_number(line, took_us);
 }
 
 static void
@@ -311,13 +194,13 @@ put_item(struct line *line, const struct access_log_item *item, const struct acc
 
 	switch (item->kind) {
 	case ACCESS_LOG_TEXT:
-		put(line, item->text, item->len);
+		line_put(line, item->text, item->len);
 		break;
 	case ACCESS_LOG_PEER:
 		put_span(line, span_of(*entry->peer != '\0' ? entry->peer : "-"));
 		break;
 	case ACCESS_LOG_DASH:
-		put_string(line, "-");
+		line_string(line, "-");
 		break;
 	case ACCESS_LOG_TIME_BEGUN:
 		put_stamp(line, stamp, entry->took_ns, true);
@@ -326,16 +209,16 @@ put_item(struct line *line, const struct access_log_item *item, const struct acc
 		put_stamp(line, stamp, 0, false);
 		break;
 	case ACCESS_LOG_PID:
-		put_format(line, "<%d>", (int)getpid());
+		line_format(line, "<%d>", (int)getpid());
 		break;
 	case ACCESS_LOG_STATUS:
-		put_number(line, (uint64_t)entry->status);
+		line_number(line, (uint64_t)entry->status);
 		break;
 	case ACCESS_LOG_SENT_BYTES:
-		put_number(line, entry->sent_bytes);
+		line_number(line, entry->sent_bytes);
 		break;
 	case ACCESS_LOG_BODY_BYTES:
-		put_number(line, entry->body_bytes);
+		line_number(line, entry->body_bytes);
 		break;
 	case ACCESS_LOG_RESPONSE_FIELD:
 		put_head_field(line, entry->head, item->text, item->len);
@@ -357,7 +240,7 @@ put_item(struct line *line, const struct access_log_item *item, const struct acc
 static size_t
 share_of(const struct access_log_format *format, size_t size)
 {
-	size_t fixed = 1 + FIXED_MAX * format->count;
+	size_t fixed = 1 + LINE_FORMAT_MAX * format->count;
 	size_t share;
 
 	for (size_t i = 0; i < format->count; i++)
@@ -368,10 +251,10 @@ share_of(const struct access_log_format *format, size_t size)
 }
 
 static struct line
-put_items(char *out, size_t size, size_t field_size, const struct access_log_format *format,
+put_items(char *out, size_t size, size_t field_max, const struct access_log_format *format,
     const struct access_log_entry *entry, struct access_log_stamp *stamp)
 {
-	struct line line = {.at = out, .end = out + size - 1, .field_size = field_size};
+	struct line line = {.at = out, .end = out + size - 1, .field_max = field_max};
 
 	for (size_t i = 0; i < format->count && !line.full; i++)
 		put_item(&line, &format->items[i], entry, stamp);
@@ -385,7 +268,7 @@ access_log_line(char *out, size_t size, const struct access_log_format *format, 
 	struct line line;
 
 	assert(size >= ACCESS_LOG_LINE_MIN);
-	line = put_items(out, size, ACCESS_LOG_FIELD_MAX + 1, format, entry, stamp);
+	line = put_items(out, size, ACCESS_LOG_FIELD_MAX, format, entry, stamp);
 	if (line.full)
 		line = put_items(out, size, share_of(format, size), format, entry, stamp);
 	assert(!line.full);

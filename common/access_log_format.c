@@ -255,13 +255,26 @@ parse_text(struct parser *parser)
 	return 0;
 }
 
+static int
+set_json(struct access_log_format *format, const char *text, char *error, size_t error_size)
+{
+	if (text != NULL) {
+		snprintf(error, error_size, "JSON lines have fixed keys and no format");
+		return -EINVAL;
+	}
+	format->json = true;
+	format->needs_time = true;
+	format->wanted[format->wanted_count++] = "authorization";
+	return 0;
+}
+
 int
 access_log_format_parse(
     struct access_log_format *format, enum access_log_style style, const char *text, char *error, size_t error_size)
 {
 	struct parser parser = {
 	    .format = format,
-	    .syntax = &syntaxes[style],
+	    .syntax = style == ACCESS_LOG_JSON ? NULL : &syntaxes[style],
 	    .at = format->own,
 	    .error = error,
 	    .error_size = error_size,
@@ -269,6 +282,8 @@ access_log_format_parse(
 	int failed = 0;
 
 	memset(format, 0, sizeof(*format));
+	if (style == ACCESS_LOG_JSON)
+		return set_json(format, text, error, error_size);
 	if (text == NULL)
 		text = parser.syntax->fallback;
 	if (*text == '\0' || strlen(text) >= sizeof(format->own)) {

@@ -12,6 +12,7 @@
 enum access_log_style {
 	ACCESS_LOG_AIOHTTP,  /* %a %t "%r" %s %b "%{Referer}i" "%{User-Agent}i" */
 	ACCESS_LOG_GUNICORN, /* %(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" */
+	ACCESS_LOG_JSON,     /* no atoms: an object with the keys of access_log_json.h */
 };
 
 /* What an item prints; in brackets the atoms of aiohttp and of gunicorn. Whatever is not there prints as `-`. */
@@ -57,6 +58,7 @@ struct access_log_item {
 struct access_log_format {
 	struct access_log_item items[ACCESS_LOG_ITEMS_MAX];
 	size_t count;
+	bool json;                               /* no items: access_log_json.h says what a line has */
 	bool needs_time;                         /* some item tells when the request began, or how long it took */
 	bool needs_head;                         /* some item is a field of the answer */
 	unsigned wanted_count;                   /* of `wanted` */
@@ -68,7 +70,7 @@ struct access_log_format {
  * access_log_format_parse makes FORMAT of TEXT (NULL: the style's default).
  * aiohttp (web_log.py): %a %t %P %r %s %b %T %Tf %D %{Name}i %{Name}o, and %%
  * for a percent sign.  gunicorn (glogging.py): %(X)s with X one of h l u t r m
- * U q H s b B f a D M T L p {name}i {name}o, and %%.  Returns 0, or -EINVAL
+ * U q H s b B f a D M T L p {name}i {name}o, and %%.  ACCESS_LOG_JSON takes no TEXT but NULL.  Returns 0, or -EINVAL
  * with a sentence in ERROR that says at which character TEXT is wrong, and
  * what may stand there.  Both Python programs print an atom they do not know as it is, or as `-`.
  */

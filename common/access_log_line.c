@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/access_log_json.h"
 #include "common/clock.h"
 #include "common/http_parts.h"
 #include "common/line.h"
@@ -267,6 +268,8 @@ access_log_line(char *out, size_t size, const struct access_log_format *format, 
 {
 	struct line line;
 
+	if (format->json)
+		return access_log_json(out, size, entry->request->wanted[0], entry, stamp);
 	assert(size >= ACCESS_LOG_LINE_MIN);
 	line = put_items(out, size, ACCESS_LOG_FIELD_MAX, format, entry, stamp);
 	if (line.full)

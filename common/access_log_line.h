@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <time.h>
 
 #include "common/access_log_format.h"
@@ -22,10 +23,11 @@ struct access_log_entry {
 	struct http_span head;
 };
 
-/* The second that was printed last, and how. All zero before the first. */
+/* The second that was printed last, and how; of one process, which alone prints by it. All zero before the first. */
 struct access_log_stamp {
 	time_t second;
-	char text[40]; /* [21/Nov/2026:10:00:00 +0000] */
+	char text[40]; /* [21/Nov/2026:10:00:00 +0000], or what a JSON line begins with */
+	pid_t pid;     /* for JSON lines */
 };
 
 /* What a field of the client's can take in a line at most, escaped; what is longer is cut. */
@@ -35,7 +37,7 @@ struct access_log_stamp {
 #define ACCESS_LOG_LINE_MIN 4096
 
 /*
- * access_log_line writes ENTRY's line, with the newline that ends it, to
+ * access_log_line writes ENTRY's line (of ACCESS_LOG_JSON: see access_log_json.h), with the newline that ends it, to
  * OUT[0..SIZE), SIZE being at least ACCESS_LOG_LINE_MIN.  What a client sent is
  * escaped as log_escape does, and cut where it is longer than
  * ACCESS_LOG_FIELD_MAX; where the line does not fit all the same, each field

@@ -1,4 +1,4 @@
-/* The error log: one line a write, in gunicorn's form: `[2026-11-21 10:00:00 +0000] [pid] [LEVEL] text`. */
+/* The error log: one line a write, in gunicorn's form, `[2026-11-21 10:00:00 +0000] [pid] [LEVEL] text`, or as JSON. */
 #include "common/log.h"
 
 #include <errno.h>
@@ -10,15 +10,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
+#include "common/json_text.h"
+
 #define LINE_MAX_BYTES 2048
 
 static const char *const level_names[] = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"};
 
 static _Atomic int log_fd = STDERR_FILENO;
 static _Atomic int log_minimum = LOG_LEVEL_INFO; /* enum log_level */
-static const char *log_path;                     /* NULL: standard error */
-static atomic_uint log_generation;               /* calls of log_reopen_all */
-static _Thread_local unsigned log_seen;          /* those that this thread has followed */
+static atomic_bool log_json;
+static const char *log_path;            /* NULL: standard error */
+static atomic_uint log_generation;      /* calls of log_reopen_all */
+static _Thread_local unsigned log_seen; /* those that this thread has followed */
 
 int
 log_open_file(const char *path)
@@ -35,6 +39,12 @@ void
 log_set_level(enum log_level level)
 {
 	atomic_store(&log_minimum, (int)level);
+}
+
+void
+log_set_json(bool json)
+{
+	atomic_store(&log_json, json);
 }
 
 int
@@ -87,31 +97,62 @@ log_follow(void)
 	(void)!log_reopen(); /* log_reopen_all's caller says what is wrong, if anything is */
 }
 
+/* put_plain writes a line to LINE[LINE_MAX_BYTES] but for the newline, and returns its length. */
+static size_t PRINTF_LIKE(3, 0) put_plain(char *line, enum log_level level, const char *format, va_list args)
+{
+	time_t now = time(NULL);
+	struct tm local;
+	size_t used;
+	int len;
+
+	localtime_r(&now, &local);
+	used = strftime(line, LINE_MAX_BYTES, "[%Y-%m-%d %H:%M:%S %z]", &local);
+	used += (size_t)snprintf(line + used, LINE_MAX_BYTES - used, " [%d] [%s] ", (int)getpid(), level_names[level]);
+	len = vsnprintf(line + used, LINE_MAX_BYTES - used, format, args);
+	used += len < 0 ? 0 : (size_t)len;
+	return used < LINE_MAX_BYTES ? used : LINE_MAX_BYTES - 1;
+}
+
+/* put_json does the same for a JSON line. */
+static size_t PRINTF_LIKE(3, 0) put_json(char *line, enum log_level level, const char *format, va_list args)
+{
+	static const char tail[] = "\"}";
+	/* Escaped it is no shorter, so what it is cut at here is never where it ends in the line. */
+	char text[LINE_MAX_BYTES];
+	uint64_t now_ns = clock_wall_ns();
+	time_t second = (time_t)(now_ns / NS_PER_SEC);
+	struct tm utc;
+	size_t used;
+	int len;
+
+	gmtime_r(&second, &utc);
+	used = strftime(line, LINE_MAX_BYTES, "{\"time\":\"%Y-%m-%dT%H:%M:%S", &utc);
+	used += (size_t)snprintf(line + used, LINE_MAX_BYTES - used,
+	    ".%06u+00:00\",\"pid\":%d,\"level\":\"%s\",\"message\":\"", (unsigned)(now_ns % NS_PER_SEC / NS_PER_US),
+	    (int)getpid(), level_names[level]);
+	len = vsnprintf(text, sizeof(text), format, args);
+	if (len > 0)
+		used += json_escape(line + used, LINE_MAX_BYTES - sizeof(tail) - used, text, strlen(text));
+	memcpy(line + used, tail, sizeof(tail) - 1);
+	return used + sizeof(tail) - 1;
+}
+
 void
 log_line(enum log_level level, const char *format, ...)
 {
 	char line[LINE_MAX_BYTES];
-	struct tm local;
 	va_list args;
-	time_t now;
 	size_t used;
-	int len;
 
 	if ((int)level < atomic_load_explicit(&log_minimum, memory_order_relaxed))
 		return;
 	log_follow();
-	now = time(NULL);
-	localtime_r(&now, &local);
-	used = strftime(line, sizeof(line), "[%Y-%m-%d %H:%M:%S %z]", &local);
-	used += (size_t)snprintf(line + used, sizeof(line) - used, " [%d] [%s] ", (int)getpid(), level_names[level]);
 	va_start(args, format);
-	len = vsnprintf(line + used, sizeof(line) - used, format, args);
+	if (atomic_load_explicit(&log_json, memory_order_relaxed))
+		used = put_json(line, level, format, args);
+	else
+		used = put_plain(line, level, format, args);
 	va_end(args);
-	if (len < 0)
-		return;
-	used += (size_t)len;
-	if (used > sizeof(line) - 1)
-		used = sizeof(line) - 1;
 	line[used++] = '\n';
 	/* There is nobody left to tell when the log itself fails. */
 	while (write(atomic_load(&log_fd), line, used) < 0 && errno == EINTR)

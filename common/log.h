@@ -1,4 +1,4 @@
-/* The error log: one line a write, in gunicorn's form: `[2026-11-21 10:00:00 +0000] [pid] [LEVEL] text`. */
+/* The error log: one line a write, in gunicorn's form, `[2026-11-21 10:00:00 +0000] [pid] [LEVEL] text`, or as JSON. */
 #ifndef COMMON_LOG_H
 #define COMMON_LOG_H
 
@@ -29,6 +29,13 @@ MUST_CHECK int log_open(const char *path, enum log_level level);
 void log_set_level(enum log_level level);
 
 /*
+ * log_set_json makes each line from now on a JSON object, or with JSON false a plain one again:
+ * {"time":"2026-11-21T10:00:00.123456+00:00","pid":123,"level":"INFO","message":"text"}
+ * with the time in UTC (RFC 3339), and the text escaped as json_escape does.
+ */
+void log_set_json(bool json);
+
+/*
  * log_reopen opens the same path again, as a log rotation wants; the old file
  * stays in use where that fails.  Returns 0 or -errno.
  */
@@ -53,7 +60,7 @@ MUST_CHECK int log_open_file(const char *path);
 
 /*
  * log_line writes one line with a single write(2), so that lines of several
- * processes and threads never mix.  Longer than 2 KiB is cut.  A log that cannot be
+ * processes and threads never mix.  Longer than 2 KiB is cut, and is still JSON where it was to be.  A log that cannot be
  * written (a full disk) loses the line and nothing else.  Not for signal handlers.
  */
 void log_line(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -118,6 +118,73 @@ test_a_full_disk_loses_lines_and_nothing_else(void **state)
 	assert_non_null(strstr(content(path), "after the full disk"));
 }
 
+/* json_message expects one JSON line of LEVEL in the log, and returns its message with the end of the object. */
+static const char *
+json_message(const char *level)
+{
+	const char *got = content(path);
+	char form[256], *message;
+	regmatch_t match;
+	regex_t regex;
+
+	snprintf(form, sizeof(form),
+	    "^\\{\"time\":\"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{6}\\+00:00\","
+	    "\"pid\":%d,\"level\":\"%s\",\"message\":",
+	    (int)getpid(), level);
+	assert_int_equal(regcomp(&regex, form, REG_EXTENDED), 0);
+	assert_int_equal(regexec(&regex, got, 1, &match, 0), 0);
+	regfree(&regex);
+	message = strdup(got + match.rm_eo);
+	assert_non_null(message);
+	return message;
+}
+
+static void
+expect_json(const char *level, const char *rest)
+{
+	const char *message = json_message(level);
+
+	assert_string_equal(message, rest);
+	free((char *)(uintptr_t)message);
+	unlink(path);
+	assert_int_equal(log_reopen(), 0);
+}
+
+static void
+test_json_lines(void **state)
+{
+	static char text[5000];
+	const char *message;
+
+	(void)state;
+	unlink(path);
+	assert_int_equal(log_open(path, LOG_LEVEL_INFO), 0);
+	log_set_json(true);
+	log_debug("not shown");
+	log_info("Number %d", 7);
+	expect_json("INFO", "\"Number 7\"}\n");
+	log_critical("%s", "a\"b\\c\nd\x1b[31m \xc3\xa9 \xff");
+	expect_json("CRITICAL", "\"a\\\"b\\\\c\\u000ad\\u001b[31m \\u00e9 \\u00ff\"}\n");
+	log_warning("%s", "");
+	expect_json("WARNING", "\"\"}\n");
+	/* One that is cut is whole JSON all the same, and as long as a plain one. */
+	for (size_t len = 1950; len < 2100; len++) {
+		memset(text, 'x', len);
+		strcpy(text + len, "\x1b\xf0\x9f\x98\x80\"\\tail");
+		log_error("%s", text);
+		message = json_message("ERROR");
+		assert_string_equal(message + strlen(message) - 3, "\"}\n");
+		assert_in_range(strlen(content(path)), 2030, 2048);
+		assert_memory_equal(message + 1, text, 1940);
+		free((char *)(uintptr_t)message);
+		unlink(path);
+		assert_int_equal(log_reopen(), 0);
+	}
+	log_set_json(false);
+	log_info("plain again");
+	assert_int_equal(content(path)[0], '[');
+}
+
 static void
 test_what_a_client_sent_is_escaped(void **state)
 {
@@ -139,6 +206,7 @@ main(void)
 	    cmocka_unit_test(test_a_long_line_is_cut_and_ended),
 	    cmocka_unit_test(test_a_path_that_cannot_be_opened),
 	    cmocka_unit_test(test_a_full_disk_loses_lines_and_nothing_else),
+	    cmocka_unit_test(test_json_lines),
 	    cmocka_unit_test(test_what_a_client_sent_is_escaped),
 	};
 

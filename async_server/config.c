@@ -122,6 +122,7 @@ static const struct option_row rows[] = {
 	"what that line has, in aiohttp's atoms: %a %t %P %r %s %b %T %Tf %D %{Name}i %{Name}o %% (%a %t \"%r\" %s %b "
 	"\"%{Referer}i\" \"%{User-Agent}i\")",
 	0, 0, 0, NULL, parse_format},
+    {OPTION_FLAG, 0, "log-json", NULL, "each line of both logs is a JSON object", FIELD(log_json), 0, 0, NULL, NULL},
     {OPTION_STRING, 0, "error-logfile", "FILE", "everything else; - is standard error (-)", FIELD(error_logfile), 0, 0,
 	NULL, NULL},
     {OPTION_CHOICE, 0, "log-level", "LEVEL", "debug, info, warning, error or critical (info)", FIELD(log_level), 0, 0,
@@ -173,6 +174,10 @@ config_check(const struct config *config, char *error, size_t error_size)
 		snprintf(error, error_size,
 		    "--max-connections %lld is below --loops %lld; each loop needs one at least",
 		    (long long)config->max_connections, (long long)config->loops);
+	else if (config->log_json && config->access_log_format != NULL)
+		snprintf(error, error_size,
+		    "--access-log-format does not go with --log-json, whose lines have fixed keys; leave one of them "
+		    "out");
 	else
 		return 0;
 	return -EINVAL;

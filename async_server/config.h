@@ -2,6 +2,7 @@
 #ifndef ASYNC_SERVER_CONFIG_H
 #define ASYNC_SERVER_CONFIG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/compiler.h"
@@ -16,6 +17,7 @@ struct config {
 	const char *admin;             /* NULL: no admin address */
 	const char *access_logfile;    /* NULL: none; "-": standard output */
 	const char *access_log_format; /* NULL: aiohttp's default */
+	bool log_json;                 /* both logs: then access_log_format is NULL */
 	const char *config_file;       /* NULL: none */
 	const char *error_logfile;     /* NULL or "-": standard error */
 	int log_level;                 /* enum log_level */

@@ -52,6 +52,7 @@ exchange_reset(struct exchange *exchange)
 	exchange->begun_ns = 0;
 	exchange->request_bytes = 0;
 	exchange->answer_bytes = 0;
+	exchange->body_bytes = 0;
 	exchange->planned = false;
 	exchange->kept = false;
 	exchange->head_sent = false;

@@ -23,6 +23,7 @@ struct exchange {
 	struct pool_job job;              /* the sleep, in threadpool mode */
 	uint64_t request_bytes;           /* of the request's body, so far */
 	uint64_t answer_bytes;            /* of the answer, header and framing included, so far */
+	uint64_t body_bytes;              /* of them, those of its body */
 	uint64_t begun_ns;                /* when its header was complete; 0: not so far, or nobody asked */
 	struct ws_deflate_params deflate; /* of the WebSocket that it asks for */
 	char *head;                       /* a copy of the answer's header section, for the access log; NULL: none */

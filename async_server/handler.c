@@ -23,6 +23,14 @@ append(struct conn *conn, const char *bytes, size_t len)
 	appended(conn, len);
 }
 
+/* append_body does so with LEN bytes of its body. */
+static void
+append_body(struct conn *conn, const char *bytes, size_t len)
+{
+	conn->exchange->body_bytes += len;
+	append(conn, bytes, len);
+}
+
 /* is_last: once the server is asked to stop, a connection ends with the last request whose bytes have arrived. */
 static bool
 is_last(const struct conn *conn)
@@ -75,6 +83,7 @@ handler_log(struct conn *conn)
 	    .request = &exchange->request,
 	    .status = exchange->plan.status,
 	    .sent_bytes = exchange->answer_bytes,
+	    .body_bytes = exchange->body_bytes,
 	    .took_ns = exchange->begun_ns != 0 ? clock_now_ns() - exchange->begun_ns : 0,
 	    .head = {.at = exchange->head, .len = exchange->head_len},
 	};
@@ -105,7 +114,7 @@ handler_answer(struct conn *conn)
 
 	append_head(conn, (int64_t)plan->body_len);
 	if (!exchange->planned || !exchange->request.head)
-		append(conn, workload_plan_body(plan), plan->body_len);
+		append_body(conn, workload_plan_body(plan), plan->body_len);
 	finish(conn);
 }
 
@@ -189,11 +198,11 @@ append_echo(struct conn *conn, struct http_span body)
 	if (exchange->request.head || body.len == 0)
 		return;
 	if (!exchange->chunked) {
-		append(conn, body.at, body.len);
+		append_body(conn, body.at, body.len);
 		return;
 	}
 	appended(conn, http_chunk_head(server->out + server->out_len, body.len));
-	append(conn, body.at, body.len);
+	append_body(conn, body.at, body.len);
 	append(conn, HTTP_CHUNK_TAIL, strlen(HTTP_CHUNK_TAIL));
 }
 

@@ -140,7 +140,8 @@ open_loop(struct loop *loop)
 	int error;
 
 	snprintf(what, sizeof(what), "--access-logfile %.256s", own.access_logfile);
-	error = access_log_new(&loop->access_log, own.access_logfile, ACCESS_LOG_AIOHTTP, own.access_log_format);
+	error = access_log_new(&loop->access_log, own.access_logfile,
+	    own.log_json ? ACCESS_LOG_JSON : ACCESS_LOG_AIOHTTP, own.access_log_format);
 	if (error != 0)
 		return fail(loop, 1, what, error);
 	error = server_init(

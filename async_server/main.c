@@ -65,6 +65,7 @@ open_logs(struct process *process)
 	const struct config *config = &process->config;
 	char what[512];
 
+	log_set_json(config->log_json);
 	snprintf(what, sizeof(what), "--error-logfile %s", config->error_logfile);
 	check(log_open(config->error_logfile, (enum log_level)config->log_level), what);
 }
@@ -187,7 +188,11 @@ print_banner(const struct process *process, int admin_fd)
 
 	if (admin_fd >= 0)
 		log_info("Admin on %s", listener_name(admin_fd, name));
-	printf("======== Running on %s ========\n(Press CTRL+C to quit)\n", process->loops.name);
+	/* Standard output may be the access log, where everything is JSON then. */
+	if (process->config.log_json)
+		log_info("Running on %s", process->loops.name);
+	else
+		printf("======== Running on %s ========\n(Press CTRL+C to quit)\n", process->loops.name);
 	fflush(stdout);
 }
 

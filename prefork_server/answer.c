@@ -14,14 +14,24 @@
 #include "common/metrics.h"
 
 #define CLOSE_FIELD "Connection: close\r\n"
-#define FIELDS_MAX 128 /* a plan's own fields and Connection */
+
+/* keep_head copies the header section where the access log shows a field of it. Returns LEN. */
+static size_t
+keep_head(struct exchange *exchange, const char *head, size_t len)
+{
+	if (access_log_needs_head(exchange->worker->access_log)) {
+		exchange->head_len = len;
+		memcpy(exchange->head, head, len);
+	}
+	return len;
+}
 
 /* write_head formats the answer's header section into HEAD; returns its length. */
 static size_t
 write_head(struct exchange *exchange, char *head, size_t size, int64_t content_length)
 {
 	const struct workload_plan *plan = &exchange->plan;
-	char fields[FIELDS_MAX];
+	char fields[ANSWER_FIELDS_MAX];
 	struct http_response response = {
 	    .status = plan->status,
 	    .minor = exchange->request.minor,
@@ -37,7 +47,7 @@ write_head(struct exchange *exchange, char *head, size_t size, int64_t content_l
 		snprintf(fields, sizeof(fields), "%s" CLOSE_FIELD, plan->fields);
 		response.fields = fields;
 	}
-	return http_response_head(head, size, &response);
+	return keep_head(exchange, head, http_response_head(head, size, &response));
 }
 
 /* send_parts sends them, counts them, and logs a peer that does not read. Returns 0 or -errno. */
@@ -51,6 +61,7 @@ send_parts(struct exchange *exchange, struct iovec *parts, int count)
 
 	for (int i = 0; i < count; i++)
 		len += parts[i].iov_len;
+	exchange->sent_bytes += len;
 	error = client_write(&exchange->client, parts, count, clock_now_ns() + config->drain_timeout_ns);
 	if (error == 0) {
 		metrics_add(&metrics->sent_bytes, len);
@@ -79,7 +90,7 @@ int
 answer_send(struct exchange *exchange)
 {
 	const struct workload_plan *plan = &exchange->plan;
-	char head[HTTP_RESPONSE_HEAD_MAX + FIELDS_MAX];
+	char head[ANSWER_HEAD_MAX];
 	struct iovec parts[2];
 	int count = 1;
 
@@ -102,7 +113,7 @@ answer_send_piece(struct exchange *exchange, const char *data, size_t len)
 	const struct http_request *request = &exchange->request;
 	bool unknown = request->content_length == HTTP_LENGTH_CHUNKED;
 	bool chunked = unknown && request->minor > 0 && !request->head;
-	char head[HTTP_RESPONSE_HEAD_MAX + FIELDS_MAX];
+	char head[ANSWER_HEAD_MAX];
 	char chunk[HTTP_CHUNK_HEAD_MAX];
 	struct iovec parts[4];
 	int count = 0;
@@ -151,6 +162,9 @@ answer_log(const struct exchange *exchange)
 	    .request = exchange->request.method != NULL ? &exchange->request : &unparsed,
 	    .status = exchange->status,
 	    .body_bytes = exchange->body_bytes,
+	    .sent_bytes = exchange->sent_bytes,
+	    .head = {.at = exchange->head, .len = exchange->head_len},
+	    .took_ns = exchange->begun_ns != 0 ? clock_now_ns() - exchange->begun_ns : 0,
 	};
 
 	if (exchange->worker->access_log == NULL || exchange->status == 0)

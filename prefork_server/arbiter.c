@@ -301,7 +301,9 @@ fill_crew(struct arbiter *arbiter)
 	    .settings = arbiter->settings,
 	    .access_log = arbiter->access_log,
 	    .listeners = &arbiter->listeners,
+	    .limits = arbiter->config->limits,
 	};
+	crew->worker.limits.wanted = access_log_wanted(arbiter->access_log);
 	crew->board = &arbiter->board;
 	crew->in_child = in_worker;
 	crew->context = arbiter;
@@ -358,10 +360,12 @@ static int
 open_logs(struct arbiter *arbiter)
 {
 	const struct config *config = arbiter->config;
-	int error = access_log_new(&arbiter->access_log, config->access_log, ACCESS_LOG_GUNICORN, NULL);
+	int error = access_log_new(&arbiter->access_log, config->access_log,
+	    config->log_json ? ACCESS_LOG_JSON : ACCESS_LOG_GUNICORN, config->access_log_format);
 
 	if (error != 0)
 		return fail(1, "--access-logfile %s: %s", config->access_log, strerror(-error));
+	log_set_json(config->log_json);
 	error = log_open(config->error_log, (enum log_level)config->log_level);
 	return error == 0 ? 0 : fail(1, "--error-logfile %s: %s", config->error_log, strerror(-error));
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/access_log_format.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/options.h"
@@ -76,6 +77,16 @@ parse_umask(void *config, const char *value, char *error, size_t error_size)
 	}
 	((struct config *)config)->umask = mask;
 	return 0;
+}
+
+/* parse_access_format refuses a format here, where the message can say what is wrong with it. */
+static int
+parse_access_format(void *config, const char *value, char *error, size_t error_size)
+{
+	struct access_log_format format;
+
+	((struct config *)config)->access_log_format = value;
+	return access_log_format_parse(&format, ACCESS_LOG_GUNICORN, value, error, error_size) == 0 ? 0 : -1;
 }
 
 static const struct option_row rows[] = {
@@ -303,6 +314,13 @@ static const struct option_row rows[] = {
 	.argument = "FILE",
 	.help = "a line for each request; - is standard output (off)",
 	FIELD(access_log)},
+    {.type = OPTION_PARSE,
+	.name = "access-logformat",
+	.argument = "FORMAT",
+	.help = "what that line has, in gunicorn's atoms (%(h)s %(l)s %(u)s %(t)s \"%(r)s\" %(s)s %(b)s \"%(f)s\" "
+		"\"%(a)s\")",
+	.parse = parse_access_format},
+    {.type = OPTION_FLAG, .name = "log-json", .help = "each line of both logs is a JSON object", FIELD(log_json)},
     {.type = OPTION_STRING,
 	.name = "error-logfile",
 	.argument = "FILE",
@@ -429,6 +447,10 @@ complete(struct config *config, char *error, size_t error_size)
 	else if (config->cpu_ns > config->max_cpu_ns)
 		snprintf(error, error_size, "--cpu %.9g is above --max-cpu %.9g; raise the latter",
 		    (double)config->cpu_ns / (double)NS_PER_MS, (double)config->max_cpu_ns / (double)NS_PER_MS);
+	else if (config->log_json && config->access_log_format != NULL)
+		snprintf(error, error_size,
+		    "--access-logformat does not go with --log-json, whose lines have fixed keys; leave one of them "
+		    "out");
 	else
 		return 0;
 	return -EINVAL;
@@ -470,5 +492,11 @@ config_parse_again(
 void
 config_differ(const struct config *a, const struct config *b, options_differ_fn *differ, void *context)
 {
+	const char *a_format = a->access_log_format != NULL ? a->access_log_format : "";
+	const char *b_format = b->access_log_format != NULL ? b->access_log_format : "";
+
 	options_differ(&program, a, b, differ, context);
+	/* It is parsed where it is read, and so no plain field. */
+	if (strcmp(a_format, b_format) != 0)
+		differ(context, "access-logformat");
 }

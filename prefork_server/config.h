@@ -75,8 +75,10 @@ struct config {
 
 	const char *config_file; /* NULL: none */
 	bool check_config;
-	const char *pid_file;   /* NULL: none */
-	const char *access_log; /* NULL: none */
+	const char *pid_file;          /* NULL: none */
+	const char *access_log;        /* NULL: none */
+	const char *access_log_format; /* NULL: gunicorn's default */
+	bool log_json;                 /* both logs: then access_log_format is NULL */
 	const char *error_log;
 	int log_level;
 };

@@ -17,7 +17,7 @@ exchange_init(struct exchange *exchange, struct worker *worker)
 	memset(exchange, 0, sizeof(*exchange));
 	exchange->worker = worker;
 	exchange->client.fd = -1;
-	return http_request_init(&exchange->request, &worker->config->limits);
+	return http_request_init(&exchange->request, &worker->limits);
 }
 
 void
@@ -195,6 +195,8 @@ respond(struct exchange *exchange)
 	struct metrics *metrics = exchange->worker->metrics;
 	bool answered;
 
+	if (access_log_needs_time(exchange->worker->access_log))
+		exchange->begun_ns = clock_now_ns();
 	metrics_add(&metrics->requests_begun, 1);
 	workload_plan(&exchange->plan, &exchange->request, exchange->worker->settings);
 	answered =
@@ -218,7 +220,9 @@ begin(struct exchange *exchange, int fd)
 	exchange->complete = false;
 	exchange->slept = false;
 	exchange->status = 0;
-	exchange->body_bytes = 0;
+	exchange->body_bytes = exchange->sent_bytes = 0;
+	exchange->begun_ns = 0;
+	exchange->head_len = 0;
 	exchange->used = exchange->filled = 0;
 	exchange->received = 0;
 	exchange->came_len = 0;

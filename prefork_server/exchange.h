@@ -8,6 +8,7 @@
 
 #include "common/compiler.h"
 #include "common/http_request.h"
+#include "common/http_response.h"
 #include "common/workload.h"
 #include "prefork_server/client.h"
 #include "prefork_server/worker.h"
@@ -18,6 +19,10 @@
 /* How much of an unfinished request the log shows. */
 #define EXCHANGE_CAME_BYTES 64
 
+/* A plan's own fields and Connection, and the whole header section of an answer with them. */
+#define ANSWER_FIELDS_MAX 128
+#define ANSWER_HEAD_MAX (HTTP_RESPONSE_HEAD_MAX + ANSWER_FIELDS_MAX)
+
 /* Of one thread that serves; used again for each of its connections. */
 struct exchange {
 	struct worker *worker;
@@ -25,14 +30,18 @@ struct exchange {
 	struct workload_plan plan;
 	struct client client;
 	uint64_t accepted_ns;
+	uint64_t begun_ns;   /* when the header was complete; 0: not so far, or the access log does not ask */
 	bool complete;       /* the whole request has been read */
 	bool slept;          /* time has passed since, in which more may have come */
 	int status;          /* of the answer that left; 0: none yet */
 	uint64_t body_bytes; /* of the answer that left, without its header */
+	uint64_t sent_bytes; /* all of it */
+	size_t head_len;     /* of `head`; 0: the access log does not ask for it */
 	size_t used, filled; /* in[used..filled) has been received and not yet parsed */
 	uint64_t received;   /* bytes of this connection before those in `in` */
 	size_t came_len;
 	char came[EXCHANGE_CAME_BYTES]; /* the first bytes of a request that came in pieces */
+	char head[ANSWER_HEAD_MAX];     /* a copy of the answer's header section */
 	char in[EXCHANGE_READ_BYTES];
 };
 

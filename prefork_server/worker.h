@@ -20,6 +20,7 @@ struct worker {
 	const struct config *config;
 	struct settings *settings;
 	struct access_log *access_log; /* this process's own writer; NULL: off */
+	struct http_limits limits;     /* the configuration's, with the fields that the access log needs */
 	const struct listeners *listeners;
 	const struct scoreboard_notice *notice;
 	struct heartbeat *heartbeat; /* of its slot */

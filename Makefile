@@ -202,7 +202,7 @@ check: deps-check
 	@tools/check
 
 ## bench: our servers beside the real programs (BENCH: which of bench/), each in one run
-BENCH ?= async_server fidelity
+BENCH ?= async_server prefork_server fidelity
 bench: deps-bench
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@status=0; for bench in $(BENCH); do bench/$$bench --bin $(OUT)/bin || status=1; done; exit $$status

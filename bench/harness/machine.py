@@ -1,5 +1,6 @@
 """The machine under a benchmark: which CPU does what, what a server has used, and how its programs are built."""
 
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -95,10 +96,30 @@ def cpu_ns(pid):
     return total
 
 
+def smaps_bytes(pid, *fields):
+    """The sum of FIELDS of /proc/PID/smaps_rollup: counted page by page, where VmRSS of /proc/PID/status may lag behind."""
+    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return sum(int(re.search(rf"^{field}: +(\d+) kB", text, re.M).group(1)) * 1024 for field in fields)
+
+
 def rss_bytes(pid):
-    """Resident memory of PID and its descendants: counted page by page, where VmRSS of /proc/PID/status may lag behind."""
-    return sum(int(re.search(r"^Rss: +(\d+)", pathlib.Path(f"/proc/{member}/smaps_rollup").read_text(), re.M).group(1)) * 1024
-               for member in family(pid))
+    """Resident memory of PID and its descendants."""
+    return sum(smaps_bytes(member, "Rss") for member in family(pid))
+
+
+def private_bytes(pid):
+    """Memory of the process PID that it shares with no other: what one more like it costs."""
+    return smaps_bytes(pid, "Private_Clean", "Private_Dirty")
+
+
+def switches(pid):
+    """Context switches so far, voluntary and not, of all threads of PID and its descendants."""
+    total = 0
+    for member in family(pid):
+        for status in pathlib.Path(f"/proc/{member}/task").glob("*/status"):
+            with contextlib.suppress(OSError):  # ended meanwhile
+                total += sum(map(int, re.findall(r"ctxt_switches:\s+(\d+)", status.read_text())))
+    return total
 
 
 def build(source, folder, *flags):

@@ -1,5 +1,6 @@
-"""The measurements of bench/async_server. Each returns {server: {metric: [a value for each round]}}, in the order printed;
-servers take turns within a round, so that what the machine does meanwhile falls on all of them."""
+"""What a benchmark of servers measures with, and the measurements of bench/async_server. Each returns
+{server: {metric: [a value for each round]}}, in the order printed; servers take turns within a round, so that what the
+machine does meanwhile falls on all of them."""
 
 import contextlib
 import json
@@ -13,6 +14,7 @@ import time
 from harness import machine, peers as servers
 from harness.machine import Failure
 
+ENDLESS = 2_000_000_000  # requests: more than any time limit allows
 WARM_UP = 3000  # requests, uncounted: what compiles as it runs has done so by then
 FIRST_CONNECTIONS = 200  # left out when connections are weighed: what all of them share comes with the first ones
 SPARE_DESCRIPTORS = 200  # of a server or a client, besides its connections
@@ -55,20 +57,31 @@ class Client:
             raise Failure(f"{name} failed under load:\n{text}")
         return int(re.search(r"(\d+) requests in", text).group(1)), float(re.search(r"Requests/sec: +([\d.]+)", text).group(1))
 
-    def loadgen(self, server, connections, requests, *options):
-        """Returns the cell of loadgen's JSON. Every request has been answered with 200."""
+    def loadgen_cell(self, server, connections, *options):
+        """Returns the cell of loadgen's JSON. No request has failed."""
         report = self.folder / "loadgen.json"
-        self.run(server.peer.name, [self.loadgen_path, "-q", "-k", "-c", connections, "-n", requests, "--json", report,
-                                    *options, server.url])
+        keep = ["-k"] if server.peer.keeps else []
+        self.run(server.peer.name, [self.loadgen_path, "-q", *keep, "-c", connections, "--json", report, *options, server.url])
         cell = json.loads(report.read_text())["cells"][0]
-        if cell["failed"] or cell["non_2xx"] or cell["complete"] != requests:
-            raise Failure(f"{server.peer.name} answered {cell['complete']} of {requests}, {cell['failed']} failed")
+        if cell["failed"] or cell["non_2xx"] or not cell["complete"]:
+            raise Failure(f"{server.peer.name} answered {cell['complete']}, {cell['failed']} failed")
         return cell
 
-    def warm_up(self, server, connections):
-        """WARM_UP requests, of which nothing is noted."""
+    def loadgen(self, server, connections, requests, *options):
+        """As loadgen_cell. Every one of REQUESTS has been answered with 200."""
+        cell = self.loadgen_cell(server, connections, "-n", requests, *options)
+        if cell["complete"] != requests:
+            raise Failure(f"{server.peer.name} answered {cell['complete']} of {requests}")
+        return cell
+
+    def loadgen_for(self, server, connections, seconds):
+        """As loadgen_cell, for SECONDS."""
+        return self.loadgen_cell(server, connections, "-t", seconds, "-n", ENDLESS)
+
+    def warm_up(self, server, connections, requests=WARM_UP):
+        """REQUESTS, of which nothing is noted."""
         before = dict(self.busy)
-        self.loadgen(server, connections, WARM_UP)
+        self.loadgen(server, connections, requests)
         self.busy = before
 
     def notes(self):

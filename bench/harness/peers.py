@@ -1,8 +1,9 @@
-"""The servers of bench/async_server, each set up as its users would for this test: one process, one thread, no access
-log, keep-alive without a limit, and the lab's 16 bytes."""
+"""Servers to be compared: how one is started, verified and stopped; and those of bench/async_server, each set up as its
+users would for this test: one process, one thread, no access log, keep-alive without a limit, and the lab's 16 bytes."""
 
 import contextlib
 import http.client
+import os
 import shutil
 import signal
 import socket
@@ -14,6 +15,7 @@ from harness.machine import Failure, ROOT
 
 BODY = b"Hello, Anonymous"
 REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+LAST_REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
 PATIENCE = 30  # seconds for a server to start, to answer, or to end
 PYTHON = "/usr/bin/python3"
 SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
@@ -23,10 +25,12 @@ PORTS = machine.Ports()
 
 
 class Peer:
-    """One server of the comparison. {port}, {sleep}, {sleep_ms} and {conf} in its command are filled in when it starts."""
+    """One server of the comparison. {port}, {sleep}, {sleep_ms} and {conf} in its command are filled in when it starts.
+    CONF: its configuration in bench/peers. KEEPS: several requests use one connection."""
 
-    def __init__(self, name, command, folder, conf=None):
+    def __init__(self, name, command, folder, conf=None, keeps=True):
         self.name, self.command, self.folder, self.conf = name, list(map(str, command)), folder, conf
+        self.keeps = keeps
 
     def start(self, sleep=0, **popen):
         """Starts it, without waiting until it answers. Returns the Running server."""
@@ -37,11 +41,17 @@ class Peer:
             conf.write_text(text.replace("@port@", str(port)).replace("@folder@", str(self.folder)))
         command = [part.format(port=port, conf=conf, sleep=f"{sleep:g}", sleep_ms=round(sleep * 1000))
                    for part in self.command]
-        # A file and not a pipe: nobody reads it unless the server fails.
-        with open(self.folder / f"{self.name}.log", "wb") as log:
+        # A file and not a pipe: nobody reads it unless the server fails. A session of its own, because apache passes the
+        # TERM that ends it on to its whole process group.
+        with open(self.log_path, "wb") as log:
             started_ns = time.perf_counter_ns()
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, **popen)
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                                       start_new_session=True, **popen)
         return Running(self, process, port, started_ns)
+
+    @property
+    def log_path(self):
+        return self.folder / f"{self.name}.log"
 
     @contextlib.contextmanager
     def running(self, sleep=0):
@@ -64,19 +74,19 @@ class Running:
     def connect(self, pause):
         """A connection, as soon as the server takes one; PAUSE: seconds between attempts."""
         end = time.monotonic() + PATIENCE
-        while time.monotonic() < end and self.process.poll() is None:
+        while time.monotonic() < end and self.is_alive():
             with contextlib.suppress(ConnectionRefusedError):
                 return socket.create_connection(("127.0.0.1", self.port), PATIENCE)
             time.sleep(pause)
-        said = (self.peer.folder / f"{self.peer.name}.log").read_text(errors="replace").strip().splitlines()[-3:]
+        said = self.peer.log_path.read_text(errors="replace").strip().splitlines()[-3:]
         raise Failure(f"{self.peer.name} does not start: {' '.join(map(str, self.process.args))}: {' | '.join(said)}")
 
     def verify(self):
-        """Its answer is the one that all of them give: twice, on one connection."""
+        """Its answer is the one that all of them give: twice, on one connection where it keeps them."""
         with self.connect(0.01) as sock:
-            for _ in range(2):
-                sock.sendall(REQUEST)
-                verify_answer(self.peer.name, read_answer(sock))
+            for request in [REQUEST, REQUEST] if self.peer.keeps else [LAST_REQUEST]:
+                sock.sendall(request)
+                verify_answer(self.peer.name, read_answer(sock), not self.peer.keeps)
 
     def first_answer_ms(self):
         """From before exec to the end of the first answer."""
@@ -84,7 +94,7 @@ class Running:
             sock.sendall(REQUEST)
             if read_whole(sock, 1) != 1:
                 raise Failure(f"{self.peer.name} does not answer its first request")
-            return (time.perf_counter_ns() - self.started_ns) / 1e6
+            return self.age_ms()
 
     def pipelines(self, depth):
         """Whether it answers DEPTH requests sent at once, all of them and in full."""
@@ -93,6 +103,13 @@ class Running:
             sock.sendall(REQUEST * depth)
             return read_whole(sock, depth) == depth
 
+    def is_alive(self):
+        return self.process.poll() is None
+
+    def age_ms(self):
+        """Since before exec."""
+        return (time.perf_counter_ns() - self.started_ns) / 1e6
+
     def cpu_ns(self):
         return machine.cpu_ns(self.process.pid)
 
@@ -100,12 +117,14 @@ class Running:
         return machine.rss_bytes(self.process.pid)
 
     def stop(self):
-        """TERM, and KILL for what does not end by it."""
+        """TERM, and KILL for what does not end by it, workers included."""
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(5)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            for pid in machine.family(self.process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             self.process.wait()
 
 
@@ -115,10 +134,10 @@ def read_answer(sock):
     return answer.status, answer.read(), answer.will_close
 
 
-def verify_answer(name, answer):
-    if answer != (200, BODY, False):
-        status, body, closes = answer
-        raise Failure(f"{name} answers {status} with {body[:40]!r}{' and closes' if closes else ''}")
+def verify_answer(name, answer, closes):
+    if answer != (200, BODY, closes):
+        status, body, closed = answer
+        raise Failure(f"{name} answers {status} with {body[:40]!r} and {'closes' if closed else 'keeps the connection'}")
 
 
 def read_whole(sock, count):
@@ -152,14 +171,51 @@ def program(name):
 
 
 class Peers:
-    """Who takes part: `limit` and `ours` first, then `rest`; and who is left out, as (name, Debian package)."""
+    """Who takes part, and who is left out, as (name, Debian package)."""
 
     def __init__(self, programs, folder):
         self.programs, self.folder = programs, folder
         self.all, self.left_out = [], []
-        folder.chmod(0o755)  # h2o reads it as another user
+        folder.chmod(0o755)  # h2o and apache read it as another user
         (folder / "www").mkdir()
         (folder / "www/index.txt").write_bytes(BODY)
+
+    def add(self, name, command, conf=None, keeps=True):
+        self.all.append(Peer(name, command, self.folder, conf, keeps))
+
+    def add_built(self, name, source, package, flags):
+        if flags is None:
+            self.leave_out(name, package)
+        else:
+            self.add(name, [machine.build(source, self.folder, *flags), "{port}"])
+
+    def add_installed(self, name, package, path, *arguments, conf=None, keeps=True):
+        """CONF: name.conf unless told."""
+        if not path:
+            self.leave_out(name, package)
+        else:
+            self.add(name, [path, *arguments], (conf or f"{name}.conf") if "{conf}" in arguments else None, keeps)
+
+    def leave_out(self, name, package):
+        if (name, package) not in self.left_out:
+            self.left_out.append((name, package))
+
+    def keep(self, names):
+        """Only those named stay."""
+        unknown = set(names) - {name for name, _ in self.left_out} - {peer.name for peer in self.all}
+        if unknown:
+            raise Failure(f"no peer {', '.join(sorted(unknown))}; there are {', '.join(peer.name for peer in self.all)}")
+        self.all = self.named(*names)
+
+    def named(self, *names):
+        return [peer for peer in self.all if peer.name in names]
+
+
+class AsyncPeers(Peers):
+    """Those of bench/async_server: the limit and ours first."""
+
+    def __init__(self, programs, folder):
+        super().__init__(programs, folder)
         self.add(LIMIT, [machine.build("limits/epoll_server.c", folder), "{port}"])
         self.add(OURS, [programs / "async_server", "--bind", "127.0.0.1:{port}", "--backlog", "4096", "--sleep", "{sleep}"])
         self.add_built("libuv+llhttp", "limits/libuv_llhttp.c", "libuv1-dev", self.libuv_llhttp_flags())
@@ -178,28 +234,3 @@ class Peers:
     def libuv_llhttp_flags(self):
         libuv, llhttp = flags_of("libuv"), llhttp_flags(self.programs)
         return libuv and llhttp and llhttp + libuv
-
-    def add(self, name, command, conf=None):
-        self.all.append(Peer(name, command, self.folder, conf))
-
-    def add_built(self, name, source, package, flags):
-        if flags is None:
-            self.left_out.append((name, package))
-        else:
-            self.add(name, [machine.build(source, self.folder, *flags), "{port}"])
-
-    def add_installed(self, name, package, path, *arguments):
-        if not path:
-            self.left_out.append((name, package))
-        else:
-            self.add(name, [path, *arguments], f"{name}.conf" if "{conf}" in arguments else None)
-
-    def keep(self, names):
-        """Only those named stay."""
-        unknown = set(names) - {name for name, _ in self.left_out} - {peer.name for peer in self.all}
-        if unknown:
-            raise Failure(f"no peer {', '.join(sorted(unknown))}; there are {', '.join(peer.name for peer in self.all)}")
-        self.all = self.named(*names)
-
-    def named(self, *names):
-        return [peer for peer in self.all if peer.name in names]

@@ -1,20 +1,20 @@
-"""Tables of bench/async_server, 80 columns wide, and what became of the goals."""
+"""Tables of costs and those of bench/async_server, 80 columns wide, and what became of the goals."""
 
 from harness.machine import figure, median, ratios, spread
 from harness.peers import LIMIT, OURS, SLEEP_LIMIT
 
 
-def print_costs(title, table, unable=(), notes=()):
-    """Server CPU a request, beside the bare loop's in the same round, and the rate."""
+def print_costs(title, table, unable=(), notes=(), base=LIMIT):
+    """Server CPU a request, beside that of BASE in the same round, and the rate."""
     print(f"\n{title}")
-    print(f"{'server':<14}{'CPU us':>8}{'min..max':>16}{'ratio':>7}{'min..max':>13}{'1000/s':>8}{'min..max':>14}")
+    print(f"{'server':<16}{'CPU us':>7}{'min..max':>16}{'ratio':>7}{'min..max':>13}{'1000/s':>8}{'min..max':>13}")
     for name, row in table.items():
-        over = ratios(row["cpu_us"], table[LIMIT]["cpu_us"])
+        over = ratios(row["cpu_us"], table[base]["cpu_us"])
         rates = [rps / 1000 for rps in row["rps"]]
-        print(f"{name:<14}{median(row['cpu_us']):>8.2f}{spread(row['cpu_us']):>16}{figure(median(over)):>7}{spread(over):>13}"
-              f"{median(rates):>8.1f}{spread(rates, 0):>14}")
+        print(f"{name:<16}{median(row['cpu_us']):>7.2f}{spread(row['cpu_us']):>16}{figure(median(over)):>7}{spread(over):>13}"
+              f"{median(rates):>8.1f}{spread(rates, 1):>13}")
     for name in unable:
-        print(f"{name:<14}  does not answer all of them: not measured")
+        print(f"{name:<16}  does not answer all of them: not measured")
     for line in notes:
         print(f"({line})")
 
@@ -56,14 +56,26 @@ def print_start(title, table):
               f"{spread(over, 1):>15}")
 
 
-class Goals:
-    """What async_server is to reach, and what was measured."""
+class GoalList:
+    """What a server is to reach, and what was measured."""
 
     def __init__(self):
         self.rows = []  # (goal, measured, reached)
 
     def add(self, goal, measured, reached):
         self.rows.append((goal, measured, bool(reached)))
+
+    def print(self):
+        print("\nGoals")
+        for goal, measured, reached in self.rows:
+            print(f"{goal:<46}{measured:>24}  {'reached' if reached else 'MISSED'}".rstrip())
+
+    def missed(self):
+        return sum(not reached for _, _, reached in self.rows)
+
+
+class Goals(GoalList):
+    """Those of async_server."""
 
     def keepalive(self, table):
         over = median(ratios(table[OURS]["cpu_us"], table[LIMIT]["cpu_us"]))
@@ -97,11 +109,3 @@ class Goals:
     def start(self, table):
         took = median(table[OURS]["start_ms"])
         self.add("start to first answer: below 20 ms", f"{took:.1f} ms", took < 20)
-
-    def print(self):
-        print("\nGoals")
-        for goal, measured, reached in self.rows:
-            print(f"{goal:<46}{measured:>24}  {'reached' if reached else 'MISSED'}".rstrip())
-
-    def missed(self):
-        return sum(not reached for _, _, reached in self.rows)

@@ -1,14 +1,18 @@
-/* The least that a blocking server can do for a connection: accept, read, write, close. The limit for prefork_server. */
+/*
+ * The least that a blocking server can do for a connection: accept, read, write, close. The limit for prefork_server.
+ * usage: accept_loop PORT
+ */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* As long as prefork_server's answer to ab. */
+/* As long as prefork_server's answer. */
 static const char answer[] = "HTTP/1.1 200 OK\r\n"
 			     "Content-Type: text/plain; charset=utf-8\r\n"
 			     "Content-Length: 16\r\n"
@@ -19,22 +23,23 @@ static const char answer[] = "HTTP/1.1 200 OK\r\n"
 			     "Hello, Anonymous";
 
 int
-main(void)
+main(int argc, char **argv)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(address);
+	struct sockaddr_in address = {
+	    .sin_family = AF_INET,
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	    .sin_port = htons(argc > 1 ? (uint16_t)atoi(argv[1]) : 0),
+	};
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int on = 1;
 
 	signal(SIGPIPE, SIG_IGN);
-	if (listener < 0 || setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
-	    bind(listener, (struct sockaddr *)&address, len) != 0 || listen(listener, 2048) != 0 ||
-	    getsockname(listener, (struct sockaddr *)&address, &len) != 0) {
+	if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+	    setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
+	    bind(listener, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(listener, 2048) != 0) {
 		perror("accept_loop");
 		return 1;
 	}
-	printf("Listening at: http://127.0.0.1:%d\n", ntohs(address.sin_port));
-	fflush(stdout);
 	for (;;) {
 		char request[16384];
 		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);

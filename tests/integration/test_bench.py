@@ -1,10 +1,13 @@
-"""bench/async_server: that it measures what it says. What it measures here is nobody's business: it has no time to."""
+"""bench/async_server and bench/prefork_server: that each measures what it says. What they measure here is nobody's business:
+they have no time to."""
 
 import http.server
 import json
+import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 
 import pytest
@@ -12,13 +15,14 @@ import pytest
 from servers import BIN, ROOT
 
 PROGRAM = ROOT / "bench/async_server"
+PREFORK = ROOT / "bench/prefork_server"
 sys.path.insert(0, str(ROOT / "bench"))
 
-from harness import machine, measure, peers, report  # noqa: E402
+from harness import machine, measure, peers, prefork_measure, prefork_peers, prefork_report, report  # noqa: E402
 
 
-def run(*arguments):
-    return subprocess.run([PROGRAM, "--bin", BIN, *map(str, arguments)], capture_output=True, text=True, timeout=110)
+def run(*arguments, program=PROGRAM):
+    return subprocess.run([program, "--bin", BIN, *map(str, arguments)], capture_output=True, text=True, timeout=110)
 
 
 class TestRun:
@@ -55,6 +59,93 @@ class TestRun:
         done = subprocess.run([PROGRAM, "--bin", tmp_path], capture_output=True, text=True, timeout=60)
         assert done.returncode == 1
         assert done.stderr == f"bench/async_server: {tmp_path}/async_server is not there; build it with make\n"
+
+
+class TestPreforkRun:
+    @pytest.fixture(scope="class")
+    def short(self, tmp_path_factory):
+        """A short run of all tables. Returns (what it printed, its JSON)."""
+        path = tmp_path_factory.mktemp("bench") / "run.json"
+        done = run("--peer", "gunicorn", "--rounds", 1, "--seconds", 0.2, "--asleep", "1,2", "--sleep", 0.02, "--sleeps", 5,
+                   "--requests", 800, "--ready", 4, "--json", path, program=PREFORK)
+        if "needs two CPUs" in done.stderr:
+            pytest.skip(done.stderr)
+        assert done.stderr == "", done.stderr
+        told = json.loads(path.read_text())
+        assert done.returncode == (0 if all(goal["reached"] for goal in told["goals"]) else 1)
+        return done.stdout, told
+
+    def test_it_prints_every_table_and_goal_on_80_columns(self, short):
+        output, told = short
+        titles = re.findall(r"\n\n(.+)\n(?:server|workers|connections) ", output)
+        expected = ["GET /, a connection for each, 16 at a time", "GET /, a connection for each, 1 at a time, by workers",
+                    "GET /, a connection for each, 16 at a time, by workers",
+                    "GET / keep-alive, 64 connections, 8 threads of ours", "Workers that sleep for S = 0.02 s, 5 times each",
+                    "Requests of the busiest and the idlest of 8 workers, 800 of all",
+                    "Private memory of an idle worker that has served a request", "From exec until 4 workers are ready"]
+        assert titles == [title for title in expected if "keep-alive" not in title or "gthread: left out" not in output]
+        assert max(map(len, output.splitlines()[2:])) <= 80, output
+        assert len(told["goals"]) == len(re.findall(r"(?:reached|MISSED)$", output, re.M)) >= 10
+
+    def test_servers_take_part_where_they_should(self, short):
+        tables = short[1]["tables"]
+        real = [] if "gunicorn" in short[1]["left_out"] else ["gunicorn"]
+        assert list(tables["cost"]) == ["bare loop", "prefork_server", *real]
+        assert list(tables["herd_1"]) == list(tables["herd_16"]) == ["-w 1", "-w 64"]
+        assert list(tables["memory"]) == ["prefork_server", *real]
+
+    def test_requests_asleep_are_no_faster_than_their_sleep(self, short):
+        for workers, row in short[1]["tables"]["asleep"].items():
+            assert 0 < row["rps"][0] <= int(workers) / 0.02
+            assert row["share"][0] == pytest.approx(row["rps"][0] * 0.02 / int(workers))
+
+    def test_all_requests_are_found_in_some_worker(self, short):
+        for connections in (1, 8, 16):
+            row = short[1]["tables"][f"spread_{connections}"]["-w 8"]
+            assert 0 <= row["idlest"][0] <= 100 <= row["busiest"][0] <= 800
+
+    def test_it_says_what_it_does_not_know(self):
+        done = run("--table", "start", program=PREFORK)
+        assert done.returncode == 2 and "no table start; there are cost, herd" in done.stderr
+        done = run("--table", "memory", "--peer", "async", program=PREFORK)
+        assert done.returncode == 1
+        if "needs two CPUs" not in done.stderr:
+            assert done.stderr.startswith("bench/prefork_server: no peer async; there are bare loop, prefork_server")
+
+
+
+class TestPreforkPeers:
+    @pytest.fixture
+    def everybody(self):
+        # Where other users can read it: apache's workers are one.
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+            yield prefork_peers.PreforkPeers(BIN, pathlib.Path(folder), connections=4, threads=2)
+
+    def test_apache_answers_either_way(self, everybody):
+        apaches = everybody.named(prefork_peers.APACHE_PREFORK, prefork_peers.APACHE_WORKER)
+        if not apaches:
+            pytest.skip("apache is not installed")
+        assert [peer.keeps for peer in apaches] == [False, True, True]
+        for peer in apaches:
+            with peer.running() as server:
+                assert server.is_alive()
+            assert not server.is_alive()
+
+    def test_one_that_does_not_take_its_options_is_told_apart(self, everybody):
+        assert prefork_measure.refusal(everybody.ours("any")) is None
+        said = prefork_measure.refusal(everybody.ours("odd", "--worker-class", "odd"))
+        assert said.startswith("prefork_server: --worker-class odd: must be")
+        with pytest.raises(machine.Failure, match="^broken does not start"):
+            prefork_measure.refusal(peers.Peer("broken", ["sh", "-c", "exit 1"], everybody.folder))
+
+    def test_what_is_private_and_what_is_switched_is_counted(self, everybody):
+        with everybody.ours("one").running() as server:
+            worker = prefork_measure.wait_until_idle(server, 1)[0]
+            assert 0 < machine.private_bytes(worker) < machine.rss_bytes(worker)
+            before = machine.switches(server.process.pid)
+            server.verify()
+            after = machine.switches(server.process.pid)
+            assert after > before > 0
 
 
 class Other(http.server.BaseHTTPRequestHandler):
@@ -140,3 +231,19 @@ class TestFigures:
         table["nginx"]["cpu_us"] = [1.0, 10, 2.4]
         goals.keepalive(table)
         assert goals.missed() == 1
+
+    def test_goals_of_prefork_server(self):
+        goals = prefork_report.Goals()
+        goals.cost({"bare loop": {"cpu_us": [10, 20, 30]}, "prefork_server": {"cpu_us": [11, 22, 36]},
+                    "nginx": {"cpu_us": [10, 21, 50]}, "gunicorn": {"cpu_us": [5, 5, 5]}})
+        goals.gthread({"prefork_server": {"cpu_us": [2, 2]}, "apache worker": {"cpu_us": [4, 4]},
+                       "apache prefork": {"cpu_us": [3, 3]}})
+        goals.herd(16, {"-w 1": {"cpu_us": [10, 10]}, "-w 64": {"cpu_us": [12, 12]}}, "-w 1", "-w 64")
+        goals.asleep({1: {"share": [0.99]}, 256: {"share": [0.98]}})
+        goals.spread(1, {"-w 8": {"busiest": [10, 30], "idlest": [0, 10]}})
+        goals.memory({"prefork_server": {"bytes": [409600]}})
+        goals.ready(256, {"-w 256": {"booted_ms": [1], "ready_ms": [500.4]}})
+        assert [(measured, reached) for _, measured, reached in goals.rows] == [
+            ("1.100", True), ("0.955", False), ("0.500", True), ("0.667", False), ("1.200", True), ("99.00%", True),
+            ("98.00%", False), ("6.500", False), ("400 KiB", False), ("500.4 ms", False)]
+        assert goals.missed() == 6

@@ -10,6 +10,7 @@
 #include "common/metrics.h"
 #include "prefork_server/answer.h"
 #include "prefork_server/handler.h"
+#include "prefork_server/request_line.h"
 
 int
 exchange_init(struct exchange *exchange, struct worker *worker)
@@ -94,6 +95,20 @@ refuse_late(struct exchange *exchange)
 	refuse(exchange, 408, "the request did not come in time");
 }
 
+/* refuse_overdue logs a request whose handler took too long; its answer is 504, and the connection may go on. */
+static void
+refuse_overdue(struct exchange *exchange)
+{
+	char line[REQUEST_LINE_MAX];
+	char peer[64];
+
+	log_warning("Handler of \"%s\" from %s timed out after %.3g s (--handler-timeout)",
+	    request_line_write(&exchange->request, line), listener_peer_name(exchange->client.fd, peer, sizeof(peer)),
+	    (double)exchange->worker->config->handler_timeout_ns / (double)NS_PER_SEC);
+	refuse(exchange, 504, "the handler took longer than --handler-timeout");
+	exchange->plan.close = false;
+}
+
 /*
  * refuse_event: what a request gets that ended in EVENT, an error, where more
  * of it was due.  Returns false when the peer is gone and there is nobody to answer.
@@ -160,8 +175,9 @@ answer(struct exchange *exchange)
 	else if (!drop_body(exchange))
 		return false;
 	if (exchange->plan.status == 200) {
-		handler_work(exchange->worker, &exchange->plan.wait);
 		exchange->slept = exchange->plan.wait.cpu_ns > 0 || exchange->plan.wait.sleep_ns > 0;
+		if (!handler_work(exchange->worker, &exchange->plan.wait))
+			refuse_overdue(exchange);
 	}
 	return answer_send(exchange) == 0;
 }

@@ -185,17 +185,17 @@ append_framing(char *to, const struct http_response *response)
 	return to;
 }
 
-/* append_connection writes what is not the version's default (RFC 9112, 9.3). */
+/* append_connection writes what is not the version's default (RFC 9112, 9.3), or is to be said. */
 static char *
 append_connection(char *to, const struct http_response *response)
 {
+	bool stays = response->keep_alive && (response->minor > 0 || response->content_length != HTTP_LENGTH_UNKNOWN);
+
 	if (response->status == 101)
 		return to; /* among the fields: `upgrade` */
-	if (response->minor > 0)
-		return response->keep_alive ? to : append_literal(to, "Connection: close\r\n");
-	if (response->keep_alive && response->content_length != HTTP_LENGTH_UNKNOWN)
-		return append_literal(to, "Connection: keep-alive\r\n");
-	return to;
+	if (stays == (response->minor > 0) && !response->says_connection)
+		return to;
+	return stays ? append_literal(to, "Connection: keep-alive\r\n") : append_literal(to, "Connection: close\r\n");
 }
 
 static size_t
@@ -236,6 +236,7 @@ is_same(const struct last_head *last, const struct http_response *response, size
 {
 	return last->second == now && last->server_names == server_names && last->of.status == response->status &&
 	       last->of.minor == response->minor && last->of.keep_alive == response->keep_alive &&
+	       last->of.says_connection == response->says_connection &&
 	       last->of.content_length == response->content_length && last->type_len == type_len &&
 	       (type_len == 0 || memcmp(last->type, response->content_type, type_len) == 0);
 }

@@ -22,6 +22,7 @@ struct http_response {
 	int status;               /* 200 to 599, or 101 */
 	int minor;                /* the request's minor version */
 	bool keep_alive;          /* the connection stays open after this answer */
+	bool says_connection;     /* Connection is written where the version does not need it, too, as gunicorn does */
 	const char *content_type; /* without control characters; NULL, "" or too long: no Content-Type */
 	const char *fields;       /* further field lines, each ended by CRLF; NULL: none */
 	int64_t content_length;   /* of the body (of the GET body for HEAD), or HTTP_LENGTH_UNKNOWN */
@@ -35,8 +36,8 @@ void http_response_set_server(const char *name);
 
 /*
  * http_response_head writes the status line and header section: Content-Type,
- * `fields`, Content-Length (or Transfer-Encoding), Date, Server, and Connection only where the
- * version needs it (`keep-alive` on 1.0, `close` on 1.1), then the empty line.
+ * `fields`, Content-Length (or Transfer-Encoding), Date, Server, and Connection where the
+ * version needs it (`keep-alive` on 1.0, `close` on 1.1) or `says_connection` is set, then the empty line.
  * 101, 204 and 304 carry no framing, as they never have a body; the Connection field of 101 is among `fields`.  A length that is unknown on HTTP/1.0 is an answer without
  * keep-alive, whatever the caller hoped: the end of the connection ends it.
  * BUF holds HTTP_RESPONSE_HEAD_MAX bytes plus the length of `fields`.  Returns the length written.

@@ -2,7 +2,6 @@
 #include "prefork_server/answer.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
 
@@ -12,8 +11,6 @@
 #include "common/listener.h"
 #include "common/log.h"
 #include "common/metrics.h"
-
-#define CLOSE_FIELD "Connection: close\r\n"
 
 /* keep_head copies the header section where the access log shows a field of it. Returns LEN. */
 static size_t
@@ -26,27 +23,39 @@ keep_head(struct exchange *exchange, const char *head, size_t len)
 	return len;
 }
 
+/*
+ * may_go_on decides, as the head of an answer is about to be written, whether
+ * another request may follow it: where the client and the worker allow it, and
+ * where the end of this one is known to both.
+ */
+static bool
+may_go_on(const struct exchange *exchange, int64_t content_length)
+{
+	const struct http_request *request = &exchange->request;
+	bool echoes = exchange->plan.kind == WORKLOAD_ECHO && exchange->plan.status == 200; /* it reads on */
+
+	if (!request->keep_alive || exchange->plan.close || !(exchange->complete || echoes))
+		return false;
+	if (request->minor == 0 && content_length == HTTP_LENGTH_UNKNOWN)
+		return false;
+	return exchange->keeps != NULL && exchange->keeps(exchange);
+}
+
 /* write_head formats the answer's header section into HEAD; returns its length. */
 static size_t
 write_head(struct exchange *exchange, char *head, size_t size, int64_t content_length)
 {
 	const struct workload_plan *plan = &exchange->plan;
-	char fields[ANSWER_FIELDS_MAX];
 	struct http_response response = {
 	    .status = plan->status,
 	    .minor = exchange->request.minor,
+	    .says_connection = true,
 	    .content_type = plan->content_type,
 	    .fields = plan->fields,
 	    .content_length = content_length,
 	};
 
-	/* gunicorn says so on HTTP/1.0 too, where the version does not need it. */
-	if (response.minor == 0 && plan->fields == NULL) {
-		response.fields = CLOSE_FIELD;
-	} else if (response.minor == 0) {
-		snprintf(fields, sizeof(fields), "%s" CLOSE_FIELD, plan->fields);
-		response.fields = fields;
-	}
+	exchange->keep = response.keep_alive = may_go_on(exchange, content_length);
 	return keep_head(exchange, head, http_response_head(head, size, &response));
 }
 
@@ -71,7 +80,7 @@ send_parts(struct exchange *exchange, struct iovec *parts, int count)
 		metrics_add(&metrics->timeouts, 1);
 		log_warning("%s does not read its answer: cut off after %.3g s",
 		    listener_peer_name(exchange->client.fd, peer, sizeof(peer)),
-		    (double)(clock_now_ns() - exchange->accepted_ns) / (double)NS_PER_SEC);
+		    (double)(clock_now_ns() - exchange->since_ns) / (double)NS_PER_SEC);
 	} else {
 		log_debug("Ignoring a peer that closed early: %s", strerror(-error));
 	}

@@ -9,8 +9,9 @@
 #include "prefork_server/exchange.h"
 
 /*
- * answer_send sends the answer of the exchange's plan, whole, with
- * `Connection: close` as gunicorn's sync worker does.  Returns 0, or -errno when the
+ * answer_send sends the answer of the exchange's plan, whole, and decides
+ * whether another request may follow (exchange->keep): it always says
+ * `Connection: keep-alive` or `close`, as gunicorn does.  Returns 0, or -errno when the
  * peer did not take it: -ETIMEDOUT (logged), -EPIPE, -ECONNRESET.
  */
 MUST_CHECK int answer_send(struct exchange *exchange);

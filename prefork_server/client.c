@@ -41,7 +41,7 @@ client_read(struct client *client, char *buf, size_t size, uint64_t due_ns)
 			return got;
 		if (errno == EINTR)
 			continue;
-		if (errno != EAGAIN)
+		if (errno != EAGAIN || due_ns == CLIENT_NOW)
 			return -errno;
 		error = wait_for(client, POLLIN, due_ns);
 		if (error != 0)
@@ -96,12 +96,33 @@ client_has_unread(const struct client *client)
 	return ioctl(client->fd, FIONREAD, &unread) == 0 && unread > 0;
 }
 
+/* What a lingering close reads at a time. */
+#define DROP_BYTES 4096
+
+bool
+client_end(struct client *client)
+{
+	return shutdown(client->fd, SHUT_WR) == 0;
+}
+
+bool
+client_drop(struct client *client, uint64_t due_ns)
+{
+	char dropped[DROP_BYTES];
+	ssize_t got;
+
+	do
+		got = client_read(client, dropped, sizeof(dropped), CLIENT_NOW);
+	while (got > 0 && clock_now_ns() < due_ns);
+	return got == -EAGAIN;
+}
+
 void
 client_close(struct client *client, bool linger)
 {
-	if (linger && shutdown(client->fd, SHUT_WR) == 0) {
+	if (linger && client_end(client)) {
 		uint64_t due_ns = clock_now_ns() + CLIENT_LINGER_MS * NS_PER_MS;
-		char dropped[4096];
+		char dropped[DROP_BYTES];
 
 		while (clock_now_ns() < due_ns && client_read(client, dropped, sizeof(dropped), due_ns) > 0)
 			;

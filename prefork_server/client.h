@@ -18,8 +18,9 @@ struct client {
 /*
  * client_read takes what has come, at least one byte and at most SIZE, into
  * BUF, and waits for it until DUE_NS (CLOCK_MONOTONIC).  Returns the number of bytes, 0 when the
- * peer has ended its side, -ETIMEDOUT, or -errno.
+ * peer has ended its side, -ETIMEDOUT, or -errno.  With CLIENT_NOW it does not wait at all, and returns -EAGAIN.
  */
+#define CLIENT_NOW 0
 MUST_CHECK ssize_t client_read(struct client *client, char *buf, size_t size, uint64_t due_ns);
 
 /*
@@ -39,5 +40,13 @@ bool client_has_unread(const struct client *client);
  */
 #define CLIENT_LINGER_MS 2000
 void client_close(struct client *client, bool linger);
+
+/*
+ * These two are the parts of a lingering close, for who does not want to wait
+ * in it: client_end ends our side, and client_drop drops what has come, until DUE_NS.  Both return whether
+ * the peer may send more: then client_drop is to be called again when it has.
+ */
+bool client_end(struct client *client);
+bool client_drop(struct client *client, uint64_t due_ns);
 
 #endif

@@ -1,4 +1,4 @@
-/* One connection from accept to close: a request in, its plan carried out by blocking, the answer out. */
+/* The requests of a connection, one after another: one in, its plan carried out by blocking, the answer out. */
 #include "prefork_server/exchange.h"
 
 #include <errno.h>
@@ -39,16 +39,17 @@ static void
 remember(struct exchange *exchange)
 {
 	size_t room = sizeof(exchange->came) - exchange->came_len;
-	size_t len = exchange->filled < room ? exchange->filled : room;
+	size_t fresh = exchange->filled - exchange->start;
+	size_t len = fresh < room ? fresh : room;
 
-	memcpy(exchange->came + exchange->came_len, exchange->in, len);
+	memcpy(exchange->came + exchange->came_len, exchange->in + exchange->start, len);
 	exchange->came_len += len;
-	exchange->received += exchange->filled;
+	exchange->received += fresh;
 }
 
 /*
  * next_event reads until the request's next event.  Returns an enum http_event
- * (but HTTP_MORE), -ECONNRESET when the peer has ended its side, or -errno.
+ * (but HTTP_MORE), -ECONNRESET when the peer has ended its side, or -errno: see client_read.
  */
 static int
 next_event(struct exchange *exchange, uint64_t due_ns)
@@ -63,8 +64,9 @@ next_event(struct exchange *exchange, uint64_t due_ns)
 		if (event != HTTP_MORE)
 			return (int)event;
 		remember(exchange);
-		exchange->used = exchange->filled = 0;
+		exchange->used = exchange->filled = exchange->start = 0;
 		got = client_read(&exchange->client, exchange->in, sizeof(exchange->in), due_ns);
+		exchange->emptied = got < (ssize_t)sizeof(exchange->in);
 		if (got <= 0)
 			return got < 0 ? (int)got : -ECONNRESET;
 		exchange->filled = (size_t)got;
@@ -89,8 +91,7 @@ refuse_late(struct exchange *exchange)
 	metrics_add(&exchange->worker->metrics->timeouts, 1);
 	log_warning("Request from %s timed out after %.3g s: %llu bytes came, \"%s\"",
 	    listener_peer_name(exchange->client.fd, peer, sizeof(peer)),
-	    (double)(clock_now_ns() - exchange->accepted_ns) / (double)NS_PER_SEC,
-	    (unsigned long long)exchange->received,
+	    (double)(clock_now_ns() - exchange->since_ns) / (double)NS_PER_SEC, (unsigned long long)exchange->received,
 	    log_escape(shown, sizeof(shown), exchange->came, exchange->came_len));
 	refuse(exchange, 408, "the request did not come in time");
 }
@@ -221,27 +222,34 @@ respond(struct exchange *exchange)
 	return answered;
 }
 
-/* begin makes ready for the connection FD. */
+/* begin_request makes ready for the next request of the connection. */
 static void
-begin(struct exchange *exchange, int fd)
+begin_request(struct exchange *exchange, uint64_t now_ns)
 {
 	uint64_t timeout_ns = exchange->worker->config->timeout_ns;
 
-	exchange->accepted_ns = clock_now_ns();
+	exchange->since_ns = now_ns;
 	/* A peer that is slow on purpose ends here, a little before the arbiter would end the worker for it. */
-	exchange->client = (struct client){
-	    .fd = fd,
-	    .expires_ns = timeout_ns == 0 ? UINT64_MAX : exchange->accepted_ns + timeout_ns / 8 * 7,
-	};
+	exchange->client.expires_ns = timeout_ns == 0 ? UINT64_MAX : now_ns + timeout_ns / 8 * 7;
 	exchange->complete = false;
 	exchange->slept = false;
+	exchange->keep = false;
 	exchange->status = 0;
 	exchange->body_bytes = exchange->sent_bytes = 0;
 	exchange->begun_ns = 0;
 	exchange->head_len = 0;
-	exchange->used = exchange->filled = 0;
+	exchange->start = exchange->used;
 	exchange->received = 0;
 	exchange->came_len = 0;
+}
+
+void
+exchange_attach(struct exchange *exchange, int fd, uint64_t since_ns)
+{
+	exchange->client.fd = fd;
+	exchange->emptied = false;
+	exchange->used = exchange->filled = 0;
+	begin_request(exchange, since_ns);
 }
 
 /* has_rest tells whether the peer sent, or was to send, more than has been read. */
@@ -252,22 +260,64 @@ has_rest(const struct exchange *exchange)
 	       (exchange->slept && client_has_unread(&exchange->client));
 }
 
-void
-exchange_serve(struct exchange *exchange, int fd)
+/*
+ * end_request is behind every request, ANSWERED or not: where nothing can
+ * follow, the connection closes, and lingers only where an answer could be lost.
+ */
+static enum exchange_end
+end_request(struct exchange *exchange, bool answered)
 {
-	struct metrics *metrics = exchange->worker->metrics;
-	bool answered;
-	int event;
+	enum exchange_end end = EXCHANGE_CLOSE;
 
-	metrics_add(&metrics->connections_accepted, 1);
-	begin(exchange, fd);
-	event = next_event(exchange, exchange->accepted_ns + exchange->worker->config->header_timeout_ns);
+	answer_log(exchange);
+	if (answered && exchange->keep)
+		end = EXCHANGE_KEEP;
+	else if (answered && has_rest(exchange))
+		end = EXCHANGE_LINGER;
+	http_request_reset(&exchange->request);
+	if (end == EXCHANGE_KEEP)
+		begin_request(exchange, clock_now_ns());
+	return end;
+}
+
+enum exchange_end
+exchange_next(struct exchange *exchange, uint64_t due_ns)
+{
+	int event = next_event(exchange, due_ns);
+	bool answered;
+
+	if (event == -EAGAIN)
+		return EXCHANGE_MORE;
 	if (event == HTTP_HEAD)
 		answered = respond(exchange);
 	else
 		answered = refuse_event(exchange, event) && answer_send(exchange) == 0;
-	answer_log(exchange);
-	client_close(&exchange->client, answered && has_rest(exchange));
-	http_request_reset(&exchange->request);
+	return end_request(exchange, answered);
+}
+
+bool
+exchange_has_more(const struct exchange *exchange)
+{
+	return exchange->used < exchange->filled || !exchange->emptied;
+}
+
+enum exchange_end
+exchange_expire(struct exchange *exchange)
+{
+	refuse_late(exchange);
+	return end_request(exchange, answer_send(exchange) == 0);
+}
+
+void
+exchange_serve(struct exchange *exchange, int fd)
+{
+	struct metrics *metrics = exchange->worker->metrics;
+	uint64_t now_ns = clock_now_ns();
+	enum exchange_end end;
+
+	metrics_add(&metrics->connections_accepted, 1);
+	exchange_attach(exchange, fd, now_ns);
+	end = exchange_next(exchange, now_ns + exchange->worker->config->header_timeout_ns);
+	client_close(&exchange->client, end == EXCHANGE_LINGER);
 	metrics_add(&metrics->connections_closed, 1);
 }

@@ -107,6 +107,26 @@ test_connection_stands_only_where_the_version_needs_it(void **state)
 }
 
 static void
+test_connection_is_said_always_where_it_is_asked_for(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 8; i++) {
+		struct http_response response = {.status = 200,
+		    .minor = i & 1,
+		    .keep_alive = (i & 2) != 0,
+		    .says_connection = true,
+		    .content_length = (i & 4) != 0 ? HTTP_LENGTH_UNKNOWN : 0};
+		bool stays = response.keep_alive && (response.minor == 1 || response.content_length == 0);
+		const char *head = head_of(&response);
+
+		assert_non_null(strstr(head, stays ? "\r\nConnection: keep-alive\r\n" : "\r\nConnection: close\r\n"));
+		response.says_connection = false;
+		head = head_of(&response);
+		assert_int_equal(strstr(head, "Connection") != NULL, stays == (response.minor == 0));
+	}
+}
+
+static void
 test_an_unknown_length_is_chunked_on_1_1_and_ends_with_the_connection_on_1_0(void **state)
 {
 	struct http_response response = {
@@ -328,6 +348,7 @@ main(void)
 	    cmocka_unit_test(test_fields_follow_and_a_connection_that_ends_says_so),
 	    cmocka_unit_test(test_an_upgrade_has_no_length_and_its_own_connection_field),
 	    cmocka_unit_test(test_connection_stands_only_where_the_version_needs_it),
+	    cmocka_unit_test(test_connection_is_said_always_where_it_is_asked_for),
 	    cmocka_unit_test(test_an_unknown_length_is_chunked_on_1_1_and_ends_with_the_connection_on_1_0),
 	    cmocka_unit_test(test_answers_that_never_have_a_body_carry_no_framing),
 	    cmocka_unit_test(test_content_lengths_are_written_in_full),

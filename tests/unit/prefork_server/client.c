@@ -84,6 +84,21 @@ test_read_gives_up_at_the_deadline_and_not_before(void **state)
 }
 
 static void
+test_read_now_does_not_wait(void **state)
+{
+	struct pair pair = open_pair();
+	char buf[16];
+
+	(void)state;
+	assert_int_equal(client_read(&pair.client, buf, sizeof(buf), CLIENT_NOW), -EAGAIN);
+	assert_int_equal(write(pair.peer, "x", 1), 1);
+	assert_int_equal(client_read(&pair.client, buf, sizeof(buf), CLIENT_NOW), 1);
+	shutdown(pair.peer, SHUT_WR);
+	assert_int_equal(client_read(&pair.client, buf, sizeof(buf), CLIENT_NOW), 0);
+	close_pair(&pair);
+}
+
+static void
 test_no_wait_goes_beyond_the_expiry(void **state)
 {
 	struct pair pair = open_pair();
@@ -219,12 +234,46 @@ test_lingering_has_an_end(void **state)
 	close(pair.peer);
 }
 
+static void
+test_a_lingering_end_in_parts(void **state)
+{
+	struct pair pair = open_pair();
+	uint64_t due_ns = clock_now_ns() + LONG_NS;
+	char buf[8];
+
+	(void)state;
+	assert_int_equal(write(pair.peer, "unread", 6), 6);
+	assert_true(client_end(&pair.client));
+	assert_int_equal(read(pair.peer, buf, sizeof(buf)), 0);
+	assert_true(client_drop(&pair.client, due_ns));
+	assert_false(client_has_unread(&pair.client));
+	assert_true(client_drop(&pair.client, due_ns));
+	assert_int_equal(write(pair.peer, "more", 4), 4);
+	shutdown(pair.peer, SHUT_WR);
+	assert_false(client_drop(&pair.client, due_ns));
+	close_pair(&pair);
+}
+
+static void
+test_dropping_has_an_end(void **state)
+{
+	struct pair pair = open_pair();
+
+	(void)state;
+	/* After the deadline one piece is read, and no more, from one who sends without end. */
+	assert_int_equal(write(pair.peer, (char[6000]){0}, 6000), 6000);
+	assert_false(client_drop(&pair.client, clock_now_ns()));
+	assert_true(client_has_unread(&pair.client));
+	close_pair(&pair);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_read_takes_what_has_come),
 	    cmocka_unit_test(test_read_gives_up_at_the_deadline_and_not_before),
+	    cmocka_unit_test(test_read_now_does_not_wait),
 	    cmocka_unit_test(test_no_wait_goes_beyond_the_expiry),
 	    cmocka_unit_test(test_signals_do_not_end_a_wait),
 	    cmocka_unit_test(test_write_sends_all_parts_to_a_slow_reader),
@@ -232,6 +281,8 @@ main(void)
 	    cmocka_unit_test(test_write_to_one_who_is_gone),
 	    cmocka_unit_test(test_lingering_ends_when_the_peer_has_ended),
 	    cmocka_unit_test(test_lingering_has_an_end),
+	    cmocka_unit_test(test_a_lingering_end_in_parts),
+	    cmocka_unit_test(test_dropping_has_an_end),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -185,7 +185,7 @@ listener_open(const char *address, int backlog, bool reuse_port)
 }
 
 void
-listener_close(int fd)
+listener_remove_file(int fd)
 {
 	union address address = {0};
 	socklen_t len = sizeof(address);
@@ -193,6 +193,12 @@ listener_close(int fd)
 	if (getsockname(fd, &address.any, &len) == 0 && address.any.sa_family == AF_UNIX &&
 	    is_socket(address.un.sun_path))
 		unlink(address.un.sun_path);
+}
+
+void
+listener_close(int fd)
+{
+	listener_remove_file(fd);
 	close(fd);
 }
 

@@ -39,6 +39,9 @@ bool listener_is_unix(const char *address);
  */
 void listener_close(int fd);
 
+/* listener_remove_file removes the file of a Unix socket, so that nobody comes any more, and leaves FD open. Once, as it may be another's file then. */
+void listener_remove_file(int fd);
+
 /* listener_name writes where FD listens: "http://127.0.0.1:8088", "http://[::1]:8088" or "unix:/path". Returns BUF. */
 const char *listener_name(int fd, char buf[LISTENER_NAME_MAX]);
 

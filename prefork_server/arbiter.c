@@ -16,6 +16,7 @@
 #include "common/listener.h"
 #include "common/log.h"
 #include "common/version.h"
+#include "prefork_server/drain.h"
 #include "prefork_server/pidfile.h"
 
 #define MASTER "Master"                   /* what the log calls the arbiter */
@@ -185,6 +186,13 @@ obey(struct arbiter *arbiter, int number)
 	return GO_ON;
 }
 
+/* obey_stopping is obey during a stop: INT and QUIT hurry it, the logs are still rotated, and the rest comes too late. */
+static enum verdict
+obey_stopping(struct arbiter *arbiter, int number)
+{
+	return number == SIGINT || number == SIGQUIT || number == SIGUSR1 ? obey(arbiter, number) : GO_ON;
+}
+
 /* wait_end waits until DUE_NS for all workers to end. Returns whether INT or QUIT came first, to hurry it. */
 static bool
 wait_end(struct arbiter *arbiter, uint64_t due_ns)
@@ -193,10 +201,58 @@ wait_end(struct arbiter *arbiter, uint64_t due_ns)
 		int number = wait_signal(due_ns);
 
 		(void)reap(arbiter);
-		if ((number == SIGINT || number == SIGQUIT) && obey(arbiter, number) == STOP_QUICKLY)
+		if (obey_stopping(arbiter, number) == STOP_QUICKLY)
 			return true;
 	}
 	return false;
+}
+
+/*
+ * be_last is for when ERROR keeps us from holding anybody back: TERM makes the workers serve as
+ * many as wait now, and one that comes after that may be reset.
+ */
+static void
+be_last(struct arbiter *arbiter, int error)
+{
+	log_warning(
+	    "Cannot hold new connections back: %s; one that comes during the stop may be reset", strerror(-error));
+	/* The flag is one for all who share the socket: its queue is emptied from now on, and not waited for. */
+	for (size_t i = 0; i < arbiter->listeners.count; i++) {
+		int fd = arbiter->listeners.fds[i];
+
+		(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	}
+	atomic_store(&arbiter->board.notice->serve_last, true);
+}
+
+/* can_serve tells whether there is a worker, or will be where they CAN_BOOT. */
+static bool
+can_serve(const struct crew *crew, bool can_boot)
+{
+	return crew_count(crew) > 0 || (can_boot && crew->target > 0);
+}
+
+/*
+ * drain lets the workers serve, as ever and until DUE_NS at most, all who wait
+ * to be accepted.  Where workers CAN_BOOT, those that end meanwhile are replaced.  Returns how to go on.
+ */
+static enum verdict
+drain(struct arbiter *arbiter, struct drain *door, bool can_boot, uint64_t due_ns)
+{
+	struct crew *crew = &arbiter->crew;
+
+	while (!drain_is_over(door) && clock_now_ns() < due_ns && can_serve(crew, can_boot)) {
+		int number;
+
+		if (can_boot)
+			crew_manage(crew);
+		number = wait_signal(door->look_ns < due_ns ? door->look_ns : due_ns);
+		can_boot = reap(arbiter) == 0 && can_boot;
+		if (obey_stopping(arbiter, number) == STOP_QUICKLY)
+			return STOP_QUICKLY;
+		crew_murder(crew);
+	}
+	return STOP_GRACEFULLY;
 }
 
 /*
@@ -204,28 +260,31 @@ wait_end(struct arbiter *arbiter, uint64_t due_ns)
  * and a quick one a kill; the end of graceful-timeout is a kill as well.
  */
 static void
-stop(struct arbiter *arbiter, enum verdict how)
+stop(struct arbiter *arbiter, enum verdict how, bool can_boot)
 {
 	uint64_t due_ns = clock_now_ns() + arbiter->config->graceful_timeout_ns;
+	struct drain door;
+	int error = 0;
 
-	/* The flag is one for all who share the socket: its queue is emptied from now on, and not waited for. */
-	for (size_t i = 0; i < arbiter->listeners.count; i++) {
-		int fd = arbiter->listeners.fds[i];
-
-		(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	}
 	atomic_store(&arbiter->board.notice->stopping, true);
-	listeners_close(&arbiter->listeners);
 	if (how == STOP_GRACEFULLY) {
-		crew_kill(&arbiter->crew, SIGTERM);
-		if (wait_end(arbiter, due_ns))
-			how = STOP_QUICKLY;
+		error = drain_begin(&door, &arbiter->listeners);
+		if (error == 0)
+			how = drain(arbiter, &door, can_boot, due_ns);
+		else
+			be_last(arbiter, error);
 	}
-	if (how == STOP_QUICKLY) {
-		crew_kill(&arbiter->crew, SIGQUIT);
+	crew_stop(&arbiter->crew, how == STOP_GRACEFULLY ? SIGTERM : SIGQUIT);
+	/* After the signal, so that no worker takes the end of its socket for a fault. */
+	if (error == 0)
+		listeners_close(&arbiter->listeners);
+	else
+		listeners_leave(&arbiter->listeners);
+	if (wait_end(arbiter, due_ns) && how == STOP_GRACEFULLY) {
+		crew_stop(&arbiter->crew, SIGQUIT);
 		(void)wait_end(arbiter, due_ns);
 	}
-	crew_kill(&arbiter->crew, SIGKILL);
+	crew_stop(&arbiter->crew, SIGKILL);
 	(void)wait_end(arbiter, clock_now_ns() + KILL_PATIENCE_NS);
 }
 
@@ -257,7 +316,7 @@ arbiter_run(struct arbiter *arbiter)
 		halt = reap(arbiter);
 		crew_murder(crew);
 	}
-	stop(arbiter, verdict == GO_ON ? STOP_GRACEFULLY : verdict);
+	stop(arbiter, verdict == GO_ON ? STOP_GRACEFULLY : verdict, halt == 0);
 	log_info("Shutting down: " MASTER);
 	if (halt != 0)
 		log_info("Reason: Worker failed to boot.");

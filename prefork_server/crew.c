@@ -258,7 +258,7 @@ crew_reaped(struct crew *crew, pid_t pid, int status)
 	log_end(pid, status);
 	member->pid = 0;
 	scoreboard_leave(crew->board, (size_t)(member - crew->members));
-	if (!member->ending && !atomic_load(&notice->stopping)) {
+	if (!member->ending && !crew->stopping) {
 		atomic_fetch_add(&notice->deaths, 1);
 		back_off(crew, member);
 	}
@@ -272,6 +272,13 @@ crew_kill(const struct crew *crew, int signal)
 	for (unsigned i = 0; i < crew->slots; i++)
 		if (crew->members[i].pid != 0)
 			kill(crew->members[i].pid, signal);
+}
+
+void
+crew_stop(struct crew *crew, int signal)
+{
+	crew->stopping = true;
+	crew_kill(crew, signal);
 }
 
 uint64_t

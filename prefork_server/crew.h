@@ -44,6 +44,7 @@ struct crew {
 	uint64_t pace_ns;      /* when the other early deaths so far are over, at one every CREW_PACE_NS */
 	uint64_t spawn_due_ns; /* no fork before */
 	uint64_t looked_ns;    /* when the heartbeats were last looked at */
+	bool stopping;         /* crew_stop */
 	unsigned slots;        /* members[slots..] were never used */
 	struct crew_member members[SCOREBOARD_SLOTS];
 };
@@ -69,6 +70,9 @@ int crew_reaped(struct crew *crew, pid_t pid, int status);
 
 /* crew_kill sends SIGNAL to every worker. */
 void crew_kill(const struct crew *crew, int signal);
+
+/* crew_stop does so too, and expects them to end by it. No crew_manage after it. */
+void crew_stop(struct crew *crew, int signal);
 
 /* crew_count returns how many worker processes there are, ending ones included. */
 unsigned crew_count(const struct crew *crew);

@@ -2,6 +2,8 @@
 #include "prefork_server/listeners.h"
 
 #include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/listener.h"
 
@@ -10,7 +12,7 @@ listeners_open(struct listeners *listeners, const struct config *config, char *e
 {
 	const struct config_binds *binds = &config->binds;
 
-	listeners->count = 0;
+	*listeners = (struct listeners){0};
 	for (size_t i = 0; i < binds->count; i++) {
 		int fd = listener_open(binds->addresses[i], (int)config->backlog, config->reuse_port);
 
@@ -27,9 +29,27 @@ listeners_open(struct listeners *listeners, const struct config *config, char *e
 void
 listeners_close(struct listeners *listeners)
 {
+	listeners_remove_files(listeners);
+	/* close alone would leave the socket to a worker in the middle of a long request. */
 	for (size_t i = 0; i < listeners->count; i++)
-		listener_close(listeners->fds[i]);
+		(void)shutdown(listeners->fds[i], SHUT_RDWR);
+	listeners_leave(listeners);
+}
+
+void
+listeners_leave(struct listeners *listeners)
+{
+	for (size_t i = 0; i < listeners->count; i++)
+		close(listeners->fds[i]);
 	listeners->count = 0;
+}
+
+void
+listeners_remove_files(struct listeners *listeners)
+{
+	for (size_t i = 0; i < listeners->count && !listeners->files_removed; i++)
+		listener_remove_file(listeners->fds[i]);
+	listeners->files_removed = true;
 }
 
 const char *

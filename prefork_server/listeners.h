@@ -2,6 +2,7 @@
 #ifndef PREFORK_SERVER_LISTENERS_H
 #define PREFORK_SERVER_LISTENERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/compiler.h"
@@ -14,6 +15,7 @@
 struct listeners {
 	size_t count; /* at least 1 while open */
 	int fds[CONFIG_BINDS_MAX];
+	bool files_removed; /* those of Unix sockets */
 };
 
 /*
@@ -22,8 +24,18 @@ struct listeners {
  */
 MUST_CHECK int listeners_open(struct listeners *listeners, const struct config *config, char *error, size_t error_size);
 
-/* listeners_close closes them, and removes the files of Unix sockets: for the arbiter alone. */
+/*
+ * listeners_close ends listening, also for the workers that have the sockets open
+ * still: whoever comes from now on is refused, and the addresses are free.  It
+ * removes the files of Unix sockets.  For the arbiter alone.
+ */
 void listeners_close(struct listeners *listeners);
+
+/* listeners_leave closes them for the calling process alone: whoever else has them open goes on. */
+void listeners_leave(struct listeners *listeners);
+
+/* listeners_remove_files removes the files of Unix sockets, once. */
+void listeners_remove_files(struct listeners *listeners);
 
 /* listeners_names writes where they listen, separated by commas, as gunicorn logs it. Returns BUF. */
 const char *listeners_names(const struct listeners *listeners, char *buf, size_t size);

@@ -33,7 +33,9 @@ struct scoreboard_notice {
 	_Atomic uint64_t timeouts; /* workers that were overdue */
 	_Atomic size_t slots;      /* the rows from here on were never used */
 	_Atomic size_t threads;    /* in every row, the lanes from here on were never used */
-	_Atomic bool stopping;     /* the whole server ends: what waits to be accepted has nobody else to serve it */
+	_Atomic bool stopping;     /* the whole server ends */
+	/* ... and nobody but these workers, after TERM, serves what waits to be accepted: it could not be drained (drain.h) */
+	_Atomic bool serve_last;
 	struct scoreboard_seat seats[SCOREBOARD_SLOTS];
 };
 

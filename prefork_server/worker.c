@@ -112,7 +112,7 @@ worker_last_share(const struct worker *worker, int listen_fd)
 	unsigned waiting = (unsigned)worker->config->backlog;
 	unsigned workers = (unsigned)atomic_load(&worker->notice->workers);
 
-	if (!atomic_load(&worker->notice->stopping))
+	if (!atomic_load(&worker->notice->serve_last))
 		return 0;
 	/* Of a listening socket, tcpi_unacked is the length of its accept queue; a Unix socket does not tell. */
 	if (getsockopt(listen_fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0)

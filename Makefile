@@ -185,6 +185,8 @@ $(BUILD)/fuzz/fuzz/ws_frame: FUZZ_LIBS := -lz
 # A connection is served by the whole of async_server.
 $(BUILD)/fuzz/fuzz/connection: $(filter-out %/main.o,$(call objects_of,async_server))
 $(BUILD)/fuzz/fuzz/connection: FUZZ_LIBS := $(async_server_LIBS)
+# Lines are read back by somebody else's reader.
+$(BUILD)/fuzz/fuzz/log_json: FUZZ_LIBS := -ljansson
 endif
 fuzz: deps-check
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=fuzz CC=clang $(FUZZ_TARGETS)

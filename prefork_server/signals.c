@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* They are the arbiter's; a terminal, or a careless kill of the group, sends them to its workers as well. */
-static const int not_ours[] = {SIGHUP, SIGTTIN, SIGTTOU};
+static const int not_ours[] = {SIGHUP, SIGTTIN, SIGTTOU, SIGUSR2, SIGWINCH};
 
 static void (*on_end)(int signal);
 static void (*on_reopen)(void);

@@ -289,6 +289,8 @@ ignore_the_arbiters(void)
 	raise(SIGHUP);
 	raise(SIGTTIN);
 	raise(SIGTTOU);
+	raise(SIGUSR2);
+	raise(SIGWINCH);
 }
 
 static void

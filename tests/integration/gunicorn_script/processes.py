@@ -1,0 +1,198 @@
+"""Another program by USR2, a daemon, another user, a service manager."""
+
+import os
+import signal
+import socket
+import time
+
+from gunicorn_script.scenario import bye, scenario
+from servers import parent_of
+
+
+def upgrade(site, *options):
+    """A server, then USR2 and its successor. Returns (the old arbiter, the new one)."""
+    site.start("--pid", site.folder / "pid", *options)
+    old = site.arbiters()[0]
+    site.signal(signal.SIGUSR2)
+    site.wait_log("Listening at", 2)
+    new = site.arbiters()[1]
+    site.workers(1, new)
+    site.see_pid_files("with two", {old: "old", new: "new"})
+    return old, new
+
+
+@scenario(ours=False)
+def usr2_and_the_new_one_takes_over(site):
+    old, new = upgrade(site)
+    site.workers(1, old)
+    site.see("both", [site.get() for _ in range(4)])
+    site.signal(signal.SIGTERM, old)
+    site.wait()
+    site.wait_log("Master has been promoted.")
+    site.see_pid_files("afterwards", {old: "old", new: "new"})
+    site.see("the new one", site.get())
+    site.tell(signal.SIGHUP, new)
+    site.wait_log("Booting worker", 3)
+    site.workers(1, new)
+    site.signal(signal.SIGTERM, new)
+    site.ended(new)
+    site.see_pid_files("at the end", {old: "old", new: "new"})
+
+
+@scenario(ours=False)
+def usr2_and_back(site):
+    old, new = upgrade(site)
+    site.signal(signal.SIGTERM, new)
+    site.ended(new)
+    site.see_pid_files("afterwards", {old: "old", new: "new"})
+    site.see("the old one", site.get())
+    site.signal(signal.SIGUSR2, old)
+    site.wait_log("Listening at", 3)
+    third = site.arbiters()[2]
+    site.workers(1, third)
+    site.signal(signal.SIGTERM, third)
+    site.ended(third)
+    site.signal(signal.SIGTERM, old)
+    site.wait()
+    site.see_pid_files("at the end", {old: "old", new: "new"})
+
+
+@scenario(ours=False)
+def usr2_twice(site):
+    old, new = upgrade(site)
+    site.tell(signal.SIGUSR2, old)
+    site.wait_log("USR2 signal ignored. Child exists.")
+    site.tell(signal.SIGUSR2, new)
+    site.wait_log("USR2 signal ignored. Parent exists.")
+    site.signal(signal.SIGTERM, new)
+    site.ended(new)
+    site.signal(signal.SIGTERM, old)
+    site.wait()
+
+
+@scenario(ours=False)
+def usr2_and_a_killed_old_one(site):
+    old, new = upgrade(site, "--timeout", 3)
+    workers = site.workers(1, old)
+    site.signal(signal.SIGKILL, old)
+    site.wait()
+    site.ended(*workers)
+    site.wait_log("Master has been promoted.")
+    site.see("the new one", site.get())
+    site.see_pid_files("afterwards", {old: "old", new: "new"})
+    site.signal(signal.SIGTERM, new)
+    site.ended(new)
+
+
+@scenario(ours=False)
+def usr2_and_a_unix_socket(site):
+    """Its file stays for as long as somebody listens."""
+    path = site.folder / "socket"
+    site.start(bind=f"unix:{path}")
+    old = site.arbiters()[0]
+    site.signal(signal.SIGUSR2)
+    site.wait_log("Listening at", 2)
+    new = site.arbiters()[1]
+    site.workers(1, new)
+    site.signal(signal.SIGTERM, old)
+    site.wait()
+    site.wait_log("Master has been promoted.")
+    site.see("the new one", site.get())
+    site.signal(signal.SIGTERM, new)
+    site.ended(new)
+    site.see("left", path.exists())
+
+def start_in_background(site, *options):
+    site.logs = [site.folder / "log"]
+    site.start("--daemon", "--error-logfile", site.folder / "log", "--pid", site.folder / "pid", *options)
+    site.wait("status of the starter")
+    return site.arbiters()[0]
+
+
+@scenario(ours=False)
+def a_daemon(site):
+    arbiter = start_in_background(site)
+    site.see("its session is another", os.getsid(arbiter) != os.getsid(0))
+    site.see("it leads no session", os.getsid(arbiter) != arbiter)
+    site.see("parent", parent_of(arbiter) != site.process.pid)
+    site.see("standard files", [os.readlink(f"/proc/{arbiter}/fd/{fd}") for fd in range(3)])
+    site.see("folder", os.readlink(f"/proc/{arbiter}/cwd") == str(site.folder))
+    site.see("umask", site.worker_status("Umask"))
+    site.see("pid file", (site.folder / "pid").read_text() == f"{arbiter}\n")
+    site.see("answer", site.get())
+    site.signal(signal.SIGTERM, arbiter)
+    site.ended(arbiter)
+    site.see("left", (site.folder / "pid").exists())
+
+
+@scenario(ours=False)
+def winch_of_a_daemon(site):
+    arbiter = start_in_background(site, "--workers", 2)
+    old = site.workers(2)
+    site.tell(signal.SIGWINCH)
+    site.ended(*old)
+    time.sleep(1.5)
+    site.see("none comes", len(site.worker_pids()))
+    site.tell(signal.SIGHUP)
+    site.workers(2)
+    site.see("answer", site.get())
+    site.signal(signal.SIGTERM, arbiter)
+    site.ended(arbiter)
+
+
+@scenario(ours=False)
+def usr2_of_a_daemon(site):
+    old = start_in_background(site)
+    site.signal(signal.SIGUSR2, old)
+    site.wait_log("Listening at", 2)
+    new = site.arbiters()[1]
+    site.workers(1, new)
+    site.tell(signal.SIGWINCH, old)
+    site.workers(0, old)
+    site.see("the new one", site.get())
+    site.signal(signal.SIGTERM, old)
+    site.ended(old)
+    site.wait_log("Master has been promoted.")
+    site.signal(signal.SIGTERM, new)
+    site.ended(new)
+
+@scenario(ours=False)
+def another_user_and_group(site):
+    site.start("--user", "nobody", "--group", "nogroup")
+    for name in "Uid", "Gid", "Groups":
+        site.see(name, site.worker_status(name).strip())
+    site.see("the arbiter's", os.stat(f"/proc/{site.arbiters()[0]}").st_uid)
+    site.see("answer", site.get())
+    bye(site)
+
+
+@scenario(ours=False)
+def users_that_there_are_not(site):
+    site.fails("user", "--bind", "127.0.0.1:0", "--user", "no-such-user")
+    site.fails("group", "--bind", "127.0.0.1:0", "--group", "no-such-group")
+
+
+@scenario(ours=False)
+def sockets_of_the_service_manager(site):
+    with socket.create_server(("127.0.0.1", 0)) as given:
+        site.given_fds = (given.fileno(),)
+        site.start(bind=None, shell=f'exec 3<&{given.fileno()}; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"')
+        site.see("port", site.port() == given.getsockname()[1])
+        site.see("answer", site.get())
+        site.signal(signal.SIGTERM)
+        site.wait()
+
+
+@scenario(ours=False)
+def the_service_manager_is_told(site):
+    path = site.folder / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(path))
+        manager.settimeout(1)
+        site.start(env={"NOTIFY_SOCKET": str(path)})
+        try:
+            told = manager.recv(1000).decode()
+        except TimeoutError:
+            told = None
+        site.see("told", told)
+    bye(site)

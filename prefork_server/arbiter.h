@@ -21,16 +21,10 @@ struct arbiter {
 	struct admin_child admin;
 };
 
-/*
- * arbiter_open opens logs, listening sockets, shared memory and the pid file
- * as CONFIG says, and takes the signals.  CONFIG must outlive ARBITER.
- * Returns 0, or the exit status after one line on standard error; then nothing is left open.
- */
-MUST_CHECK int arbiter_open(struct arbiter *arbiter, const struct config *config);
+/* arbiter_take_signals begins to keep the signals that arbiter_run obeys. */
+void arbiter_take_signals(void);
 
 /* arbiter_run serves until a signal ends it. Returns the exit status: 0, or WORKER_BOOT_ERROR. */
 MUST_CHECK int arbiter_run(struct arbiter *arbiter);
-
-void arbiter_close(struct arbiter *arbiter);
 
 #endif

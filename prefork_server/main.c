@@ -6,6 +6,7 @@
 #include "common/version.h"
 #include "prefork_server/arbiter.h"
 #include "prefork_server/config.h"
+#include "prefork_server/startup.h"
 
 int
 main(int argc, char **argv)
@@ -23,10 +24,10 @@ main(int argc, char **argv)
 	if (config.check_config)
 		return 0;
 	http_response_set_server("prefork_server/" LOOPFORK_VERSION);
-	status = arbiter_open(&arbiter, &config);
+	status = startup_open(&arbiter, &config);
 	if (status != 0)
 		return status;
 	status = arbiter_run(&arbiter);
-	arbiter_close(&arbiter);
+	startup_close(&arbiter);
 	return status;
 }

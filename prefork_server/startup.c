@@ -1,0 +1,179 @@
+/* Start and end of the server: what is opened before the first worker, in which order, and closed after the last. */
+#include "prefork_server/startup.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/cpu_work.h"
+#include "common/listener.h"
+#include "common/log.h"
+#include "prefork_server/pidfile.h"
+
+/* fail prints why the server does not start; returns STATUS. */
+PRINTF_LIKE(2, 3)
+static int
+fail(int status, const char *format, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "prefork_server: ");
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return status;
+}
+
+/* in_worker closes what only the arbiter needs. */
+static void
+in_worker(void *context)
+{
+	struct arbiter *arbiter = context;
+
+	admin_child_forget(&arbiter->admin);
+}
+
+/* fill_crew prepares all that a worker is born with. Returns 0 or the exit status. */
+static int
+fill_crew(struct arbiter *arbiter)
+{
+	struct crew *crew = &arbiter->crew;
+	int error;
+
+	crew->class = worker_classes[arbiter->config->worker_class];
+	crew->worker = (struct worker){
+	    .config = arbiter->config,
+	    .settings = arbiter->settings,
+	    .access_log = arbiter->access_log,
+	    .listeners = &arbiter->listeners,
+	    .limits = arbiter->config->limits,
+	};
+	crew->worker.limits.wanted = access_log_wanted(arbiter->access_log);
+	crew->board = &arbiter->board;
+	crew->in_child = in_worker;
+	crew->context = arbiter;
+	crew->target = (unsigned)arbiter->config->workers;
+	arbiter->admin.service = &arbiter->listeners;
+	arbiter->admin.settings = arbiter->settings;
+	arbiter->admin.board = &arbiter->board;
+	error = crew->class->prepare(&arbiter->listeners, arbiter->config);
+	return error == 0 ? 0 : fail(1, "cannot prepare the listening sockets: %s", strerror(-error));
+}
+
+/* open_admin opens the admin address. Returns 0 or the exit status. */
+static int
+open_admin(struct arbiter *arbiter)
+{
+	const struct config *config = arbiter->config;
+	char text[512];
+	int result;
+
+	if (config->admin == NULL)
+		return 0;
+	result = listener_open(config->admin, (int)config->backlog, config->reuse_port);
+	if (result < 0)
+		return fail(listener_exit_status(result), "%s",
+		    listener_error(result, config->admin, "--admin", text, sizeof(text)));
+	arbiter->admin.listen_fd = result;
+	return 0;
+}
+
+static int
+open_memory(struct arbiter *arbiter)
+{
+	const struct config *config = arbiter->config;
+	struct settings_values values = {
+	    .sleep_ns = config->sleep_ns,
+	    .cpu_ns = config->cpu_ns,
+	    .mode = WAIT_BLOCKING,
+	};
+	struct settings_limits limits = {
+	    .max_sleep_ns = config->max_sleep_ns,
+	    .max_cpu_ns = config->max_cpu_ns,
+	    .modes = 1U << WAIT_BLOCKING,
+	};
+	int error = scoreboard_open(&arbiter->board);
+
+	if (error == 0) {
+		arbiter->settings = settings_new(values, limits);
+		error = arbiter->settings == NULL ? -errno : 0;
+	}
+	return error == 0 ? 0 : fail(1, "no shared memory: %s", strerror(-error));
+}
+
+static int
+open_logs(struct arbiter *arbiter)
+{
+	const struct config *config = arbiter->config;
+	int error = access_log_new(&arbiter->access_log, config->access_log,
+	    config->log_json ? ACCESS_LOG_JSON : ACCESS_LOG_GUNICORN, config->access_log_format);
+
+	if (error != 0)
+		return fail(1, "--access-logfile %s: %s", config->access_log, strerror(-error));
+	log_set_json(config->log_json);
+	error = log_open(config->error_log, (enum log_level)config->log_level);
+	return error == 0 ? 0 : fail(1, "--error-logfile %s: %s", config->error_log, strerror(-error));
+}
+
+/* open_names opens what others find by a name: an address, a Unix socket, the pid file. */
+static int
+open_names(struct arbiter *arbiter)
+{
+	const struct config *config = arbiter->config;
+	char text[512];
+	int status;
+
+	status = listeners_open(&arbiter->listeners, config, text, sizeof(text));
+	if (status != 0)
+		return fail(status, "%s", text);
+	status = open_admin(arbiter);
+	if (status != 0)
+		return status;
+	if (config->pid_file != NULL) {
+		if (pidfile_create(config->pid_file, text, sizeof(text)) != 0)
+			return fail(1, "--pid: %s", text);
+		arbiter->pid_file = config->pid_file;
+	}
+	return 0;
+}
+
+int
+startup_open(struct arbiter *arbiter, const struct config *config)
+{
+	int status;
+
+	memset(arbiter, 0, sizeof(*arbiter));
+	arbiter->config = config;
+	arbiter->admin.listen_fd = -1;
+	arbiter->admin.hold_fd = -1;
+	/* Before any worker, which all compute by it. */
+	(void)cpu_work_calibrate();
+	status = open_memory(arbiter);
+	/* Opening a log may wait (a FIFO without a reader), and a signal ends that. */
+	if (status == 0)
+		status = open_logs(arbiter);
+	/* From here on there are files to remove: no signal may end us before startup_close. */
+	arbiter_take_signals();
+	if (status == 0)
+		status = open_names(arbiter);
+	if (status == 0)
+		status = fill_crew(arbiter);
+	if (status != 0)
+		startup_close(arbiter);
+	return status;
+}
+
+void
+startup_close(struct arbiter *arbiter)
+{
+	admin_child_stop(&arbiter->admin);
+	listeners_close(&arbiter->listeners);
+	if (arbiter->pid_file != NULL)
+		pidfile_remove(arbiter->pid_file);
+	access_log_free(arbiter->access_log);
+	if (arbiter->settings != NULL)
+		settings_free(arbiter->settings);
+	scoreboard_close(&arbiter->board);
+}

@@ -1,0 +1,18 @@
+/* Start and end of the server: what is opened before the first worker, in which order, and closed after the last. */
+#ifndef PREFORK_SERVER_STARTUP_H
+#define PREFORK_SERVER_STARTUP_H
+
+#include "common/compiler.h"
+#include "prefork_server/arbiter.h"
+#include "prefork_server/config.h"
+
+/*
+ * startup_open opens logs, listening sockets, shared memory and the pid file
+ * as CONFIG says, and takes the signals.  CONFIG must outlive ARBITER.
+ * Returns 0, or the exit status after one line on standard error; then nothing is left open.
+ */
+MUST_CHECK int startup_open(struct arbiter *arbiter, const struct config *config);
+
+void startup_close(struct arbiter *arbiter);
+
+#endif

@@ -27,13 +27,23 @@ sum_metrics(const void *context, struct metrics_totals *totals)
 static size_t
 write_metrics(const void *context, char *buf, size_t used, size_t size)
 {
+	static const char restarts[] = "loopfork_worker_restarts_total";
+	static const char *const reasons[SCOREBOARD_REASONS] = {
+	    [SCOREBOARD_CRASH] = "crash",
+	    [SCOREBOARD_TIMEOUT] = "timeout",
+	    [SCOREBOARD_MAX_REQUESTS] = "max-requests",
+	    [SCOREBOARD_MAX_RSS] = "max-rss",
+	    [SCOREBOARD_RELOAD] = "reload",
+	};
 	const struct scoreboard *all = context;
 	const struct scoreboard_notice *notice = all->notice;
 
 	used = metrics_write_one(buf, used, size, "loopfork_workers", "gauge", "Worker processes that serve.",
 	    (double)atomic_load(&notice->workers));
-	used = metrics_write_one(buf, used, size, "loopfork_worker_restarts_total", "counter",
-	    "Workers replaced because they ended unasked.", (double)atomic_load(&notice->deaths));
+	used = metrics_write_head(buf, used, size, restarts, "counter", "Workers replaced, by why they ended.");
+	for (size_t i = 0; i < SCOREBOARD_REASONS; i++)
+		used = metrics_write_value(
+		    buf, used, size, restarts, "reason", reasons[i], (double)atomic_load(&notice->restarts[i]));
 	return metrics_write_one(buf, used, size, "loopfork_worker_timeouts_total", "counter",
 	    "Workers that were overdue and killed.", (double)atomic_load(&notice->timeouts));
 }

@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "prefork_server/recycle.h"
 
 #define RETRY_NS NS_PER_SEC /* after fork failed */
 #define BACKOFF_MIN_NS (100 * NS_PER_MS)
@@ -82,8 +83,10 @@ be_worker(struct crew *crew, size_t slot, pid_t arbiter)
 	scoreboard_begin(crew->board, slot);
 	crew->worker.notice = crew->board->notice;
 	crew->worker.heartbeat = &crew->board->rows[slot].heartbeat;
+	crew->worker.retiring = &crew->board->rows[slot].retiring;
 	crew->worker.lanes = crew->board->rows[slot].lanes;
-	crew->worker.metrics = &crew->worker.lanes[0].metrics;
+	crew->worker.lane = crew->worker.lanes;
+	crew->worker.metrics = &crew->worker.lane->metrics;
 	crew->worker.arbiter = arbiter;
 	worker_main(&crew->worker, crew->class);
 }
@@ -129,16 +132,19 @@ spawn(struct crew *crew)
 void
 crew_manage(struct crew *crew)
 {
-	unsigned fresh = count(crew, true);
 	struct crew_member *oldest;
-	unsigned staying;
+	unsigned fresh, staying;
 
+	recycle_retiring(crew);
+	fresh = count(crew, true);
 	while (fresh < crew->target && clock_now_ns() >= crew->spawn_due_ns && spawn(crew) == 0)
 		fresh++;
 	/* Where not all new ones could be started, as many old ones stay. */
 	staying = count(crew, false);
 	while (staying > crew->target && (oldest = find_oldest(crew)) != NULL) {
 		oldest->ending = true;
+		scoreboard_end(crew->board, (size_t)(oldest - crew->members),
+		    oldest->generation == crew->generation ? SCOREBOARD_TOO_MANY : SCOREBOARD_RELOAD);
 		kill(oldest->pid, SIGTERM);
 		staying--;
 	}
@@ -186,6 +192,7 @@ crew_murder(struct crew *crew)
 		if (timeout_ns != 0 && silent_ns > timeout_ns)
 			murder(crew, member);
 	}
+	recycle_large(crew);
 }
 
 /*
@@ -252,16 +259,22 @@ crew_reaped(struct crew *crew, pid_t pid, int status)
 {
 	struct crew_member *member = find(crew, pid);
 	struct scoreboard_notice *notice = crew->board->notice;
+	size_t slot;
 
 	if (member == NULL)
 		return 0;
+	slot = (size_t)(member - crew->members);
 	log_end(pid, status);
-	member->pid = 0;
-	scoreboard_leave(crew->board, (size_t)(member - crew->members));
 	if (!member->ending && !crew->stopping) {
-		atomic_fetch_add(&notice->deaths, 1);
-		back_off(crew, member);
+		if (recycle_is_retiring(crew, member)) {
+			scoreboard_end(crew->board, slot, SCOREBOARD_MAX_REQUESTS);
+		} else {
+			scoreboard_end(crew->board, slot, member->aborted ? SCOREBOARD_TIMEOUT : SCOREBOARD_CRASH);
+			back_off(crew, member);
+		}
 	}
+	member->pid = 0;
+	scoreboard_leave(crew->board, slot);
 	atomic_store(&notice->workers, count(crew, false));
 	return WIFEXITED(status) && WEXITSTATUS(status) == WORKER_BOOT_ERROR ? WORKER_BOOT_ERROR : 0;
 }

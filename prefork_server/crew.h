@@ -37,15 +37,17 @@ struct crew {
 	void (*in_child)(void *context); /* closes in a new worker what only the arbiter needs */
 	void *context;
 
-	unsigned target;       /* how many workers there shall be */
-	unsigned generation;   /* of the workers that stay */
-	uint64_t born;         /* workers so far */
-	unsigned early;        /* deaths in a row that came early, and before the worker could serve */
-	uint64_t pace_ns;      /* when the other early deaths so far are over, at one every CREW_PACE_NS */
-	uint64_t spawn_due_ns; /* no fork before */
-	uint64_t looked_ns;    /* when the heartbeats were last looked at */
-	bool stopping;         /* crew_stop */
-	unsigned slots;        /* members[slots..] were never used */
+	unsigned target;         /* how many workers there shall be */
+	unsigned generation;     /* of the workers that stay */
+	uint64_t born;           /* workers so far */
+	unsigned early;          /* deaths in a row that came early, and before the worker could serve */
+	uint64_t pace_ns;        /* when the other early deaths so far are over, at one every CREW_PACE_NS */
+	uint64_t spawn_due_ns;   /* no fork before */
+	uint64_t looked_ns;      /* when the heartbeats were last looked at */
+	unsigned outgrown;       /* looks in a row at which workers were larger than --max-rss soon after their birth */
+	uint64_t recycle_due_ns; /* none is recycled by size before */
+	bool stopping;           /* crew_stop */
+	unsigned slots;          /* members[slots..] were never used */
 	struct crew_member members[SCOREBOARD_SLOTS];
 };
 

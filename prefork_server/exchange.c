@@ -216,6 +216,8 @@ respond(struct exchange *exchange)
 		exchange->begun_ns = clock_now_ns();
 	metrics_add(&metrics->requests_begun, 1);
 	workload_plan(&exchange->plan, &exchange->request, exchange->worker->settings);
+	if (!worker_count_request(exchange->worker))
+		exchange->plan.close = true;
 	answered =
 	    exchange->plan.kind == WORKLOAD_ECHO && exchange->plan.status == 200 ? echo(exchange) : answer(exchange);
 	metrics_add(&metrics->requests_ended, 1);

@@ -87,6 +87,14 @@ scoreboard_leave(struct scoreboard *board, size_t slot)
 }
 
 void
+scoreboard_end(struct scoreboard *board, size_t slot, enum scoreboard_reason reason)
+{
+	atomic_store(&board->notice->seats[slot].ending, true);
+	if (reason < SCOREBOARD_REASONS)
+		atomic_fetch_add(&board->notice->restarts[reason], 1);
+}
+
+void
 scoreboard_begin(struct scoreboard *board, size_t slot)
 {
 	size_t threads = atomic_load(&board->notice->threads);

@@ -26,14 +26,25 @@ struct scoreboard_seat {
 	_Atomic uint64_t born_ns; /* CLOCK_MONOTONIC */
 };
 
+/* Why a worker ended, or is told to. */
+enum scoreboard_reason {
+	SCOREBOARD_CRASH,        /* nobody told it to */
+	SCOREBOARD_TIMEOUT,      /* it was overdue */
+	SCOREBOARD_MAX_REQUESTS, /* --max-requests */
+	SCOREBOARD_MAX_RSS,      /* --max-rss */
+	SCOREBOARD_RELOAD,       /* a new generation takes over */
+	SCOREBOARD_REASONS,      /* the above are restarts: another worker takes its place */
+	SCOREBOARD_TOO_MANY = SCOREBOARD_REASONS,
+};
+
 /* What the arbiter tells the others.  It alone can write here: its children have the pages read-only. */
 struct scoreboard_notice {
 	_Atomic uint64_t workers;  /* that live and are not told to end */
-	_Atomic uint64_t deaths;   /* of workers that nobody told to end */
 	_Atomic uint64_t timeouts; /* workers that were overdue */
-	_Atomic size_t slots;      /* the rows from here on were never used */
-	_Atomic size_t threads;    /* in every row, the lanes from here on were never used */
-	_Atomic bool stopping;     /* the whole server ends */
+	_Atomic uint64_t restarts[SCOREBOARD_REASONS];
+	_Atomic size_t slots;   /* the rows from here on were never used */
+	_Atomic size_t threads; /* in every row, the lanes from here on were never used */
+	_Atomic bool stopping;  /* the whole server ends */
 	/* ... and nobody but these workers, after TERM, serves what waits to be accepted: it could not be drained (drain.h) */
 	_Atomic bool serve_last;
 	struct scoreboard_seat seats[SCOREBOARD_SLOTS];
@@ -42,6 +53,7 @@ struct scoreboard_notice {
 /* A worker's.  Pages that nobody has touched are not there: a worker costs what its threads use. */
 struct scoreboard_row {
 	struct heartbeat heartbeat; /* written by the worker */
+	_Atomic int retiring;       /* the same: its pid, once it has had its --max-requests and ends by itself */
 	struct lane
 	    lanes[CONFIG_THREADS_MAX]; /* each by one of its threads; without a worker: scoreboard_settle_free */
 };
@@ -66,6 +78,9 @@ void scoreboard_protect(struct scoreboard *board);
 void scoreboard_take(struct scoreboard *board, size_t slot, size_t threads);
 void scoreboard_seat(struct scoreboard *board, size_t slot, pid_t pid, unsigned generation);
 void scoreboard_leave(struct scoreboard *board, size_t slot);
+
+/* scoreboard_end is the arbiter's too: the worker in SLOT ends, or is told to, for REASON. */
+void scoreboard_end(struct scoreboard *board, size_t slot, enum scoreboard_reason reason);
 
 /* scoreboard_begin is a new worker's, before it counts: it takes over the lanes of SLOT as another may have left them. */
 void scoreboard_begin(struct scoreboard *board, size_t slot);

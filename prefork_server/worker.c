@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,7 +29,8 @@ worker_class_find(const char *name)
 
 #define BEAT_MAX_MS 1000
 
-static struct worker *self; /* of this process, for quit */
+static struct worker *self;       /* of this process, for quit */
+static _Atomic uint64_t requests; /* of all threads; counted only where there is a most */
 
 static void
 say_goodbye(void)
@@ -57,12 +59,27 @@ reopen_logs(void)
 		log_error("Cannot open %s again: %s", self->config->access_log, strerror(-error));
 }
 
+/* draw returns a random number from 0 to MAX. */
+static uint64_t
+draw(uint64_t max)
+{
+	uint64_t number;
+
+	/* Early in the life of a machine there may be nothing random yet: then what tells workers apart will do. */
+	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) != (ssize_t)sizeof(number))
+		number = (clock_now_ns() ^ (uint64_t)getpid() << 32) * 0x9e3779b97f4a7c15 >> 16;
+	return number % (max + 1);
+}
+
 _Noreturn void
 worker_main(struct worker *worker, const struct worker_class *class)
 {
 	int error;
 
 	self = worker;
+	if (worker->config->max_requests > 0)
+		worker->requests_max =
+		    (uint64_t)worker->config->max_requests + draw((uint64_t)worker->config->max_requests_jitter);
 	/* TERM lets a request end that is under way; the arbiter may have died before this line as well as after. */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	log_info("Booting worker with pid: %d", (int)getpid());
@@ -83,6 +100,25 @@ worker_is_alive(struct worker *worker)
 		return true;
 	(void)worker_has_parent(worker); /* its death sent TERM too: say which it was */
 	return false;
+}
+
+bool
+worker_count_request(struct worker *worker)
+{
+	uint64_t count;
+
+	if (worker->requests_max == 0)
+		return true;
+	count = atomic_fetch_add(&requests, 1) + 1;
+	if (count == worker->requests_max) {
+		log_info("Autorestarting worker after current request.");
+		atomic_store(worker->retiring, (int)getpid());
+		/* It only wakes; where the worker has not the right to, the arbiter looks once a second. */
+		if (worker_has_parent(worker))
+			(void)kill(worker->arbiter, SIGCHLD);
+		(void)kill(getpid(), SIGTERM);
+	}
+	return count < worker->requests_max;
 }
 
 bool

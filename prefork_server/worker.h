@@ -2,7 +2,9 @@
 #ifndef PREFORK_SERVER_WORKER_H
 #define PREFORK_SERVER_WORKER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "common/access_log.h"
@@ -25,8 +27,11 @@ struct worker {
 	const struct scoreboard_notice *notice;
 	struct heartbeat *heartbeat; /* of its slot */
 	struct lane *lanes;          /* of its slot, one a thread: config->threads of them are its own */
-	struct metrics *metrics;     /* of the first lane */
-	pid_t arbiter;               /* whose child it was born as */
+	struct lane *lane;       /* of the thread whose copy of this it is; the first one's, until there are others */
+	struct metrics *metrics; /* the same: that lane's */
+	pid_t arbiter;           /* whose child it was born as */
+	_Atomic int *retiring;   /* of its slot: worker_count_request */
+	uint64_t requests_max;   /* --max-requests and this worker's own jitter; 0: any number */
 };
 
 /* One way to serve.  A new class is a new file with one of these, and a name below. */
@@ -60,6 +65,14 @@ _Noreturn void worker_main(struct worker *worker, const struct worker_class *cla
 
 /* worker_is_alive is asked between requests: false once TERM has come. It costs no system call until then. */
 bool worker_is_alive(struct worker *worker);
+
+/*
+ * worker_count_request counts a request whose header is complete, by any
+ * thread, before its answer begins.  With the last one that --max-requests allows the worker retires: it tells
+ * the arbiter, which starts its successor at once, and sends itself TERM, so
+ * that it ends as it would at any other TERM.  Returns whether the connection may be kept: false from that request on.
+ */
+bool worker_count_request(struct worker *worker);
 
 /*
  * worker_has_parent is asked whenever a worker wakes with nothing to do: false, with

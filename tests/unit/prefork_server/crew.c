@@ -193,7 +193,7 @@ test_one_that_lived_long_is_no_early_death(void **state)
 	assert_int_equal(crew.early, 0);
 	assert_int_equal(crew.spawn_due_ns, 0);
 	assert_int_equal(crew.pace_ns, 0);
-	assert_int_equal(atomic_load(&board.notice->deaths), 60);
+	assert_int_equal(atomic_load(&board.notice->restarts[SCOREBOARD_CRASH]), 60);
 }
 
 int

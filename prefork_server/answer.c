@@ -166,7 +166,6 @@ void
 answer_log(const struct exchange *exchange)
 {
 	static const struct http_request unparsed;
-	char peer[64];
 	struct access_log_entry entry = {
 	    .request = exchange->request.method != NULL ? &exchange->request : &unparsed,
 	    .status = exchange->status,
@@ -178,6 +177,6 @@ answer_log(const struct exchange *exchange)
 
 	if (exchange->worker->access_log == NULL || exchange->status == 0)
 		return;
-	entry.peer = listener_peer_name(exchange->client.fd, peer, sizeof(peer));
+	entry.peer = exchange->peer;
 	access_log_add(exchange->worker->access_log, &entry);
 }

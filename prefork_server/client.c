@@ -118,10 +118,11 @@ client_drop(struct client *client, uint64_t due_ns)
 }
 
 void
-client_close(struct client *client, bool linger)
+client_close(struct client *client, uint64_t linger_ns)
 {
-	if (linger && client_end(client)) {
-		uint64_t due_ns = clock_now_ns() + CLIENT_LINGER_MS * NS_PER_MS;
+	if (linger_ns > 0 && client_end(client)) {
+		uint64_t most_ns = CLIENT_LINGER_MS * NS_PER_MS;
+		uint64_t due_ns = clock_now_ns() + (linger_ns < most_ns ? linger_ns : most_ns);
 		char dropped[DROP_BYTES];
 
 		while (clock_now_ns() < due_ns && client_read(client, dropped, sizeof(dropped), due_ns) > 0)

@@ -34,12 +34,12 @@ bool client_has_unread(const struct client *client);
 
 /*
  * client_close ends the connection.  Closing a TCP socket with unread bytes
- * resets it, and the reset can overtake the answer.  With LINGER it therefore
+ * resets it, and the reset can overtake the answer.  Unless LINGER_NS is 0 it therefore
  * ends its own side first, and drops what still comes until the peer has
- * ended its side too, for CLIENT_LINGER_MS at most (RFC 9112, 9.6).
+ * ended its side too, for LINGER_NS and CLIENT_LINGER_MS at most (RFC 9112, 9.6).
  */
 #define CLIENT_LINGER_MS 2000
-void client_close(struct client *client, bool linger);
+void client_close(struct client *client, uint64_t linger_ns);
 
 /*
  * These two are the parts of a lingering close, for who does not want to wait

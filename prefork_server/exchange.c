@@ -282,6 +282,14 @@ end_request(struct exchange *exchange, bool answered)
 	return end;
 }
 
+/* note_peer: who has an answer may be gone before the log has a line about it, and then has no address any more. */
+static void
+note_peer(struct exchange *exchange)
+{
+	if (exchange->worker->access_log != NULL)
+		(void)listener_peer_name(exchange->client.fd, exchange->peer, sizeof(exchange->peer));
+}
+
 enum exchange_end
 exchange_next(struct exchange *exchange, uint64_t due_ns)
 {
@@ -290,6 +298,7 @@ exchange_next(struct exchange *exchange, uint64_t due_ns)
 
 	if (event == -EAGAIN)
 		return EXCHANGE_MORE;
+	note_peer(exchange);
 	if (event == HTTP_HEAD)
 		answered = respond(exchange);
 	else
@@ -306,6 +315,7 @@ exchange_has_more(const struct exchange *exchange)
 enum exchange_end
 exchange_expire(struct exchange *exchange)
 {
+	note_peer(exchange);
 	refuse_late(exchange);
 	return end_request(exchange, answer_send(exchange) == 0);
 }
@@ -320,6 +330,6 @@ exchange_serve(struct exchange *exchange, int fd)
 	metrics_add(&metrics->connections_accepted, 1);
 	exchange_attach(exchange, fd, now_ns);
 	end = exchange_next(exchange, now_ns + exchange->worker->config->header_timeout_ns);
-	client_close(&exchange->client, end == EXCHANGE_LINGER);
+	client_close(&exchange->client, end == EXCHANGE_LINGER ? exchange->worker->config->drain_timeout_ns : 0);
 	metrics_add(&metrics->connections_closed, 1);
 }

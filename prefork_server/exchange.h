@@ -33,6 +33,7 @@ struct exchange {
 
 	/* Of the connection. */
 	struct client client;
+	char peer[64];       /* its address, for the access log */
 	bool emptied;        /* the last read took all that had come */
 	size_t used, filled; /* in[used..filled) has been received and not yet parsed */
 

@@ -5,13 +5,15 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import threading
 import time
 
 import pytest
 
-from prefork import GET, asleep, send, start, status_of, workers
+from prefork import GET, asleep, queue_length, send, start, status_of, workers
 from servers import PATIENCE, parse_response, read_all, wait_until
 
 
@@ -175,6 +177,18 @@ def test_the_access_log_has_gunicorns_format(start, tmp_path):
     assert re.fullmatch(r'127\.0\.0\.1 - - \[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] "GET /one HTTP/1\.1" 200 16 '
                         r'"http://r/" "a\\"b"', lines[0])
     assert " 400 " in lines[1]
+
+
+def test_a_client_that_resets_is_logged_with_its_address(start, tmp_path):
+    """It has no address any more when its request is over."""
+    path = tmp_path / "access"
+    server = start("--sleep", 0.3, "--access-logfile", path)
+    with send(server) as peer:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        wait_until(lambda: queue_length(server) == 0, "accept")
+        time.sleep(0.1)
+    wait_until(lambda: path.read_text().count("\n") == 1, "its line")
+    assert path.read_text().startswith("127.0.0.1 - - ")
 
 
 def test_a_full_disk_under_the_logs(start):

@@ -44,7 +44,7 @@ close_pair(struct pair *pair)
 {
 	if (pair->peer >= 0)
 		close(pair->peer);
-	client_close(&pair->client, false);
+	client_close(&pair->client, 0);
 	assert_int_equal(pair->client.fd, -1);
 }
 
@@ -160,7 +160,7 @@ test_write_sends_all_parts_to_a_slow_reader(void **state)
 		_exit(result == 0 ? 0 : 1);
 	}
 	assert_true(pid > 0);
-	client_close(&pair.client, false);
+	client_close(&pair.client, 0);
 	for (;;) {
 		char buf[1000];
 		ssize_t got = read(pair.peer, buf, sizeof(buf));
@@ -215,7 +215,7 @@ test_lingering_ends_when_the_peer_has_ended(void **state)
 	(void)state;
 	assert_int_equal(write(pair.peer, "unread", 6), 6);
 	shutdown(pair.peer, SHUT_WR);
-	client_close(&pair.client, true);
+	client_close(&pair.client, UINT64_MAX);
 	assert_int_equal(read(pair.peer, buf, sizeof(buf)), 0); /* an end, and no reset */
 	close(pair.peer);
 }
@@ -228,7 +228,20 @@ test_lingering_has_an_end(void **state)
 
 	(void)state;
 	pair.client.expires_ns = start + SHORT_NS;
-	client_close(&pair.client, true);
+	client_close(&pair.client, UINT64_MAX);
+	assert_true(clock_now_ns() - start >= SHORT_NS);
+	assert_true(clock_now_ns() - start < LONG_NS);
+	close(pair.peer);
+}
+
+static void
+test_lingering_lasts_as_long_as_it_is_told(void **state)
+{
+	struct pair pair = open_pair();
+	uint64_t start = clock_now_ns();
+
+	(void)state;
+	client_close(&pair.client, SHORT_NS);
 	assert_true(clock_now_ns() - start >= SHORT_NS);
 	assert_true(clock_now_ns() - start < LONG_NS);
 	close(pair.peer);
@@ -281,6 +294,7 @@ main(void)
 	    cmocka_unit_test(test_write_to_one_who_is_gone),
 	    cmocka_unit_test(test_lingering_ends_when_the_peer_has_ended),
 	    cmocka_unit_test(test_lingering_has_an_end),
+	    cmocka_unit_test(test_lingering_lasts_as_long_as_it_is_told),
 	    cmocka_unit_test(test_a_lingering_end_in_parts),
 	    cmocka_unit_test(test_dropping_has_an_end),
 	};

@@ -78,7 +78,7 @@ tear_down(void **state)
 {
 	struct bench *bench = *state;
 
-	client_close(&bench->exchange.client, false);
+	client_close(&bench->exchange.client, 0);
 	exchange_deinit(&bench->exchange);
 	close(bench->peer);
 	metrics_free(bench->metrics, 1);

@@ -65,13 +65,17 @@ send_parts(struct exchange *exchange, struct iovec *parts, int count)
 {
 	const struct config *config = exchange->worker->config;
 	struct metrics *metrics = exchange->worker->metrics;
+	uint64_t now_ns = clock_now_ns();
 	size_t len = 0;
 	int error;
 
 	for (int i = 0; i < count; i++)
 		len += parts[i].iov_len;
 	exchange->sent_bytes += len;
-	error = client_write(&exchange->client, parts, count, clock_now_ns() + config->drain_timeout_ns);
+	/* Without a status it is an invitation to send the body, which the request still waits for. */
+	if (exchange->status != 0)
+		lane_enter(exchange->worker->lane, LANE_SENDING, now_ns);
+	error = client_write(&exchange->client, parts, count, now_ns + config->drain_timeout_ns);
 	if (error == 0) {
 		metrics_add(&metrics->sent_bytes, len);
 	} else if (error == -ETIMEDOUT) {
@@ -93,6 +97,8 @@ begin_answer(struct exchange *exchange)
 {
 	exchange->status = exchange->plan.status;
 	metrics_count_response(exchange->worker->metrics, exchange->status);
+	if (exchange->begun_ns == 0)
+		lane_forget(exchange->worker->lane);
 }
 
 int
@@ -172,7 +178,9 @@ answer_log(const struct exchange *exchange)
 	    .body_bytes = exchange->body_bytes,
 	    .sent_bytes = exchange->sent_bytes,
 	    .head = {.at = exchange->head, .len = exchange->head_len},
-	    .took_ns = exchange->begun_ns != 0 ? clock_now_ns() - exchange->begun_ns : 0,
+	    .took_ns = exchange->begun_ns != 0 && access_log_needs_time(exchange->worker->access_log)
+			   ? clock_now_ns() - exchange->begun_ns
+			   : 0,
 	};
 
 	if (exchange->worker->access_log == NULL || exchange->status == 0)

@@ -212,9 +212,9 @@ respond(struct exchange *exchange)
 	struct metrics *metrics = exchange->worker->metrics;
 	bool answered;
 
-	if (access_log_needs_time(exchange->worker->access_log))
-		exchange->begun_ns = clock_now_ns();
+	exchange->begun_ns = clock_now_ns();
 	metrics_add(&metrics->requests_begun, 1);
+	lane_work(exchange->worker->lane, exchange->request.method, exchange->request.target, exchange->begun_ns);
 	workload_plan(&exchange->plan, &exchange->request, exchange->worker->settings);
 	if (!worker_count_request(exchange->worker))
 		exchange->plan.close = true;
@@ -293,9 +293,11 @@ note_peer(struct exchange *exchange)
 enum exchange_end
 exchange_next(struct exchange *exchange, uint64_t due_ns)
 {
-	int event = next_event(exchange, due_ns);
 	bool answered;
+	int event;
 
+	lane_enter(exchange->worker->lane, LANE_READING, exchange->since_ns);
+	event = next_event(exchange, due_ns);
 	if (event == -EAGAIN)
 		return EXCHANGE_MORE;
 	note_peer(exchange);
@@ -330,6 +332,9 @@ exchange_serve(struct exchange *exchange, int fd)
 	metrics_add(&metrics->connections_accepted, 1);
 	exchange_attach(exchange, fd, now_ns);
 	end = exchange_next(exchange, now_ns + exchange->worker->config->header_timeout_ns);
+	if (end == EXCHANGE_LINGER)
+		lane_enter(exchange->worker->lane, LANE_CLOSING, clock_now_ns());
 	client_close(&exchange->client, end == EXCHANGE_LINGER ? exchange->worker->config->drain_timeout_ns : 0);
 	metrics_add(&metrics->connections_closed, 1);
+	lane_enter(exchange->worker->lane, LANE_IDLE, clock_now_ns());
 }

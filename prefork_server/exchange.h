@@ -39,7 +39,7 @@ struct exchange {
 
 	/* Of the request. */
 	uint64_t since_ns;   /* when the wait for it began; for the first one, the connection was accepted */
-	uint64_t begun_ns;   /* when the header was complete; 0: not so far, or the access log does not ask */
+	uint64_t begun_ns;   /* when the header was complete; 0: not so far */
 	bool complete;       /* it has been read as a whole */
 	bool slept;          /* time has passed since, in which more may have come */
 	bool keep;           /* its answer said that another may follow */

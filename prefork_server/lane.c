@@ -54,6 +54,12 @@ lane_work(struct lane *lane, const char *method, struct http_span target, uint64
 	lane_enter(lane, LANE_WORKING, now_ns);
 }
 
+void
+lane_forget(struct lane *lane)
+{
+	put(&lane->request_len, 0);
+}
+
 /* since returns how long ago THEN was; a time that is yet to come is now. */
 static uint64_t
 since(uint64_t then_ns, uint64_t now_ns)
@@ -61,7 +67,7 @@ since(uint64_t then_ns, uint64_t now_ns)
 	return then_ns < now_ns ? now_ns - then_ns : 0;
 }
 
-/* look_request reads the request. Returns whether it stood still meanwhile. */
+/* look_request reads the request. Returns whether there is one, and it stood still meanwhile. */
 static bool
 look_request(const struct lane *lane, struct lane_view *view, uint64_t now_ns)
 {
@@ -79,7 +85,7 @@ look_request(const struct lane *lane, struct lane_view *view, uint64_t now_ns)
 		return false;
 	view->request_len = len < LANE_REQUEST_MAX ? (size_t)len : LANE_REQUEST_MAX;
 	memcpy(view->request, words, sizeof(words));
-	return true;
+	return len > 0;
 }
 
 void

@@ -57,6 +57,9 @@ lane_enter(struct lane *lane, enum lane_state state, uint64_t now_ns)
 /* lane_work enters LANE_WORKING with the request METHOD, TARGET, of which the first LANE_REQUEST_MAX bytes are copied. */
 void lane_work(struct lane *lane, const char *method, struct http_span target, uint64_t now_ns);
 
+/* lane_forget says that what follows is no request: an answer to bytes that made none. */
+void lane_forget(struct lane *lane);
+
 /* A lane as a reader sees it, each value within its bounds, but not otherwise worthy of belief. */
 struct lane_view {
 	enum lane_state state;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/access_log.h"
+#include "common/clock.h"
 #include "common/listener.h"
 #include "common/log.h"
 #include "common/metrics.h"
@@ -129,6 +130,7 @@ run(struct worker *worker)
 	if (error == 0)
 		error = exchange_init(&exchange, worker);
 	if (error == 0) {
+		lane_enter(worker->lane, LANE_IDLE, clock_now_ns());
 		serve(worker, &exchange);
 		serve_last(worker, &exchange, queue_fd);
 		exchange_deinit(&exchange);

@@ -33,6 +33,8 @@ struct bench {
 	char answer[65536];
 };
 
+static struct lane lane;
+
 static bool
 keep(const struct exchange *exchange)
 {
@@ -61,6 +63,7 @@ set_up(void **state)
 	    .config = &bench->config,
 	    .settings = bench->settings,
 	    .limits = {.request_line = 4094, .field_size = 8190, .fields = 100, .header_size = 1 << 20},
+	    .lane = &lane,
 	    .metrics = bench->metrics,
 	};
 	assert_int_equal(exchange_init(&bench->exchange, &bench->worker), 0);

@@ -6,17 +6,23 @@ why; a difference that changes or disappears fails as one that comes up does.
 
 import collections
 import concurrent.futures
+import importlib
+import inspect
+import re
+import subprocess
 
 import pytest
 
 from gunicorn_script import SCENARIOS
 from gunicorn_site import GUNICORN, Ours, Theirs
+from servers import BIN, ROOT
 
 gunicorn = pytest.importorskip("gunicorn")
 if GUNICORN is None or not gunicorn.__version__.startswith("20.1."):
     pytest.skip(f"the script knows the differences to gunicorn 20.1 of Debian 12; this is {gunicorn.__version__}",
                 allow_module_level=True)
 
+DOCUMENT = ROOT / "docs/gunicorn-map.md"
 AT_ONCE = 5  # scenarios; most of their time is waiting
 
 
@@ -87,3 +93,64 @@ def test_all_is_as_with_gunicorn_but_for_what_is_told(performances, scenario):
 
 def test_no_scenario_is_told_of_twice():
     assert len({scenario.name for scenario in SCENARIOS}) == len(SCENARIOS)
+
+
+def section(title):
+    """What stands in the document below TITLE, up to the next title of its rank."""
+    text = DOCUMENT.read_text()
+    rank, begin = title.split()[0], text.index(f"\n{title}")
+    end = re.compile(rf"\n#{{1,{len(rank)}}} ").search(text, begin + len(title))
+    return text[begin:end.start() if end else len(text)]
+
+
+def first_column(title):
+    """The names in backquotes in the first column of the tables of a section."""
+    cells = re.findall(r"(?m)^\| ([^|]*) \|", section(title))
+    return [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
+
+
+def test_every_difference_has_its_reason_in_the_document():
+    told = {name for scenario in SCENARIOS for name in scenario.differs}
+    assert sorted(first_column("## Differences")) == sorted(told)
+    assert sorted(set(re.findall(r"[Ss]ee `([a-z0-9-]+)`", DOCUMENT.read_text())) - told) == []
+
+
+def test_every_setting_of_gunicorn_has_its_place_in_the_document():
+    config = importlib.import_module("gunicorn.config")
+    assert sorted(first_column("## Settings")) == sorted(setting.name for setting in config.KNOWN_SETTINGS)
+
+
+METHODS = [("arbiter", ["Arbiter"]), ("workers.base", ["Worker"]), ("workers.sync", ["SyncWorker"]),
+           ("workers.gthread", ["ThreadWorker", "TConn"]), ("workers.workertmp", ["WorkerTmp"]), ("pidfile", ["Pidfile"]),
+           ("sock", ["BaseSocket", "TCPSocket", "TCP6Socket", "UnixSocket", None]), ("systemd", [None]), ("glogging", ["Logger", None])]
+
+
+def names_in(module, owner):
+    """The functions of a module, or of one of its classes; what Python calls by itself stands for its class."""
+    scope = vars(module if owner is None else getattr(module, owner))
+    return [name for name, value in scope.items() if not name.startswith("__") and
+            (isinstance(value, (property, classmethod)) or inspect.isfunction(value) and value.__module__ == module.__name__)]
+
+
+@pytest.mark.parametrize("name, owners", METHODS, ids=lambda value: value if isinstance(value, str) else "")
+def test_every_method_of_gunicorn_has_its_place_in_the_document(name, owners):
+    module = importlib.import_module(f"gunicorn.{name}")
+    title = next(line for line in DOCUMENT.read_text().splitlines()
+                 if line.startswith("### ") and f"{name.replace('.', '/')}.py" in line)
+    methods = {method for owner in owners for method in names_in(module, owner)}
+    assert sorted(methods - set(first_column(title))) == []
+
+
+def test_the_document_names_only_what_there_is():
+    document = DOCUMENT.read_text()
+    help_text = subprocess.run([BIN / "prefork_server", "--help"], capture_output=True, text=True, check=True).stdout
+    options = {option for cell in re.findall(r"(?m)^\| [^|]* \| (.*) \|$", section("## Settings"))
+               for option in re.findall(r"(?<![-\w])--[a-z][-a-z_]+", cell)}
+    assert len(options) > 25 and sorted(options - set(re.findall(r"--[a-z][-a-z_]+", help_text))) == []
+    sources = {path.relative_to(ROOT): path.read_text() for folder in ("prefork_server", "common")
+               for path in (ROOT / folder).glob("*.[ch]")}
+    files = {str(path) for path in sources} | {path.name for path in sources if path.parts[0] == "prefork_server"}
+    assert sorted(set(re.findall(r"`((?:common/)?[a-z_]+\.[ch])`", document)) - files) == []
+    functions = set(re.findall(r"`([a-z_]+)\(\)`", document))
+    assert len(functions) > 30
+    assert sorted(functions - set(re.findall(r"[a-z_0-9]+(?=\()", "".join(sources.values())))) == []

@@ -11,6 +11,7 @@
 #include "common/listener.h"
 #include "common/log.h"
 #include "common/metrics.h"
+#include "prefork_server/request_line.h"
 
 /* keep_head copies the header section where the access log shows a field of it. Returns LEN. */
 static size_t
@@ -59,12 +60,33 @@ write_head(struct exchange *exchange, char *head, size_t size, int64_t content_l
 	return keep_head(exchange, head, http_response_head(head, size, &response));
 }
 
+/* log_unread says that the peer does not read. */
+static void
+log_unread(const struct exchange *exchange)
+{
+	char line[REQUEST_LINE_MAX];
+	char peer[64];
+
+	log_warning("%s does not read its answer to %s: cut off after %.3g s (--drain-timeout, --min-rate, --timeout)",
+	    listener_peer_name(exchange->client.fd, peer, sizeof(peer)), request_line_quote(&exchange->request, line),
+	    (double)(clock_now_ns() - exchange->since_ns) / (double)NS_PER_SEC);
+}
+
+/* begin_sending is before the first bytes that leave for a request: the peer is to take them at the pace. */
+static void
+begin_sending(struct exchange *exchange)
+{
+	const struct config *config = exchange->worker->config;
+
+	pace_begin(&exchange->drain, config->drain_timeout_ns, config->min_rate);
+}
+
 /* send_parts sends them, counts them, and logs a peer that does not read. Returns 0 or -errno. */
 static int
 send_parts(struct exchange *exchange, struct iovec *parts, int count)
 {
-	const struct config *config = exchange->worker->config;
 	struct metrics *metrics = exchange->worker->metrics;
+	uint64_t waited_ns = exchange->client.waited_ns;
 	uint64_t now_ns = clock_now_ns();
 	size_t len = 0;
 	int error;
@@ -75,16 +97,13 @@ send_parts(struct exchange *exchange, struct iovec *parts, int count)
 	/* Without a status it is an invitation to send the body, which the request still waits for. */
 	if (exchange->status != 0)
 		lane_enter(exchange->worker->lane, LANE_SENDING, now_ns);
-	error = client_write(&exchange->client, parts, count, now_ns + config->drain_timeout_ns);
+	error = client_write(&exchange->client, parts, count, now_ns + exchange->drain.left_ns);
+	pace_spend(&exchange->drain, exchange->client.waited_ns - waited_ns, len);
 	if (error == 0) {
 		metrics_add(&metrics->sent_bytes, len);
 	} else if (error == -ETIMEDOUT) {
-		char peer[64];
-
 		metrics_add(&metrics->timeouts, 1);
-		log_warning("%s does not read its answer: cut off after %.3g s",
-		    listener_peer_name(exchange->client.fd, peer, sizeof(peer)),
-		    (double)(clock_now_ns() - exchange->since_ns) / (double)NS_PER_SEC);
+		log_unread(exchange);
 	} else {
 		log_debug("Ignoring a peer that closed early: %s", strerror(-error));
 	}
@@ -95,6 +114,7 @@ send_parts(struct exchange *exchange, struct iovec *parts, int count)
 static void
 begin_answer(struct exchange *exchange)
 {
+	begin_sending(exchange);
 	exchange->status = exchange->plan.status;
 	metrics_count_response(exchange->worker->metrics, exchange->status);
 	if (exchange->begun_ns == 0)
@@ -165,6 +185,7 @@ answer_invite_body(struct exchange *exchange)
 	if (exchange->request.expect != HTTP_EXPECT_CONTINUE || exchange->request.content_length == 0 ||
 	    exchange->used < exchange->filled)
 		return true;
+	begin_sending(exchange);
 	return send_parts(exchange, &part, 1) == 0;
 }
 

@@ -15,6 +15,8 @@ static int
 wait_for(struct client *client, short events, uint64_t due_ns)
 {
 	struct pollfd poller = {.fd = client->fd, .events = events};
+	uint64_t begun_ns = clock_now_ns();
+	uint64_t ended_ns;
 	int ready, error;
 
 	if (due_ns > client->expires_ns)
@@ -23,10 +25,12 @@ wait_for(struct client *client, short events, uint64_t due_ns)
 	ready = poll(&poller, 1, clock_ms_until(due_ns));
 	error = errno;
 	signals_wait_end();
+	ended_ns = clock_now_ns();
+	client->waited_ns += ended_ns - begun_ns;
 	if (ready < 0 && error != EINTR && error != EAGAIN)
 		return -error;
 	/* A signal may have ended the wait: the deadline decides. */
-	return ready <= 0 && clock_now_ns() >= due_ns ? -ETIMEDOUT : 0;
+	return ready <= 0 && ended_ns >= due_ns ? -ETIMEDOUT : 0;
 }
 
 ssize_t
@@ -37,6 +41,9 @@ client_read(struct client *client, char *buf, size_t size, uint64_t due_ns)
 		ssize_t got = recv(client->fd, buf, size, 0);
 		int error;
 
+		/* Who sends without a pause is never waited for, and has to end all the same. */
+		if (got == (ssize_t)size && clock_now_ns() >= client->expires_ns)
+			return -ETIMEDOUT;
 		if (got >= 0)
 			return got;
 		if (errno == EINTR)

@@ -12,7 +12,8 @@
 
 struct client {
 	int fd;              /* non-blocking; client_close closes it */
-	uint64_t expires_ns; /* no wait for this peer goes beyond it; UINT64_MAX: none */
+	uint64_t expires_ns; /* no wait for this peer, nor a stream that it sends, goes beyond it; UINT64_MAX: none */
+	uint64_t waited_ns;  /* how long peers have been waited for, all in all */
 };
 
 /*

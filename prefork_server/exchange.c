@@ -27,13 +27,6 @@ exchange_deinit(struct exchange *exchange)
 	http_request_deinit(&exchange->request);
 }
 
-/* patience returns until when the next piece of a body may take. */
-static uint64_t
-patience(const struct exchange *exchange)
-{
-	return clock_now_ns() + exchange->worker->config->body_timeout_ns;
-}
-
 /* remember keeps the first bytes of a request that comes in pieces, before the next piece overwrites them. */
 static void
 remember(struct exchange *exchange)
@@ -74,25 +67,63 @@ next_event(struct exchange *exchange, uint64_t due_ns)
 	}
 }
 
+/* came returns how many bytes have come since the request began. */
+static uint64_t
+came(const struct exchange *exchange)
+{
+	return exchange->received + exchange->filled - exchange->start;
+}
+
+/* begin_body is for who reads the body: it begins now, and the client is to keep to the pace. Returns false when it is gone. */
+static bool
+begin_body(struct exchange *exchange)
+{
+	const struct config *config = exchange->worker->config;
+
+	pace_begin(&exchange->body, config->body_timeout_ns, config->min_rate);
+	return answer_invite_body(exchange);
+}
+
+/* next_of_body does as next_event, and waits as long as the pace allows. */
+static int
+next_of_body(struct exchange *exchange)
+{
+	uint64_t waited_ns = exchange->client.waited_ns;
+	uint64_t before = came(exchange);
+	int event = next_event(exchange, clock_now_ns() + exchange->body.left_ns);
+
+	pace_spend(&exchange->body, exchange->client.waited_ns - waited_ns, came(exchange) - before);
+	return event;
+}
+
 /* refuse changes the plan: this is what the request gets instead. */
 static void
 refuse(struct exchange *exchange, int status, const char *reason)
 {
 	workload_plan_error(&exchange->plan, status, reason);
+	if (status == 503)
+		exchange->plan.fields = "Retry-After: 1\r\n";
 }
 
 /* refuse_late logs a request that did not come in time, and what came of it; its answer is 408. */
 static void
 refuse_late(struct exchange *exchange)
 {
-	char peer[64];
+	double took_s = (double)(clock_now_ns() - exchange->since_ns) / (double)NS_PER_SEC;
+	unsigned long long bytes = came(exchange);
 	char shown[4 * EXCHANGE_CAME_BYTES + 1];
+	char line[REQUEST_LINE_MAX];
+	char peer[64];
 
 	metrics_add(&exchange->worker->metrics->timeouts, 1);
-	log_warning("Request from %s timed out after %.3g s: %llu bytes came, \"%s\"",
-	    listener_peer_name(exchange->client.fd, peer, sizeof(peer)),
-	    (double)(clock_now_ns() - exchange->since_ns) / (double)NS_PER_SEC, (unsigned long long)exchange->received,
-	    log_escape(shown, sizeof(shown), exchange->came, exchange->came_len));
+	listener_peer_name(exchange->client.fd, peer, sizeof(peer));
+	if (exchange->request.method != NULL)
+		log_warning("Body of %s from %s timed out after %.3g s: %llu bytes came (--body-timeout, --min-rate, "
+			    "--timeout)",
+		    request_line_quote(&exchange->request, line), peer, took_s, bytes);
+	else
+		log_warning("Request from %s timed out after %.3g s: %llu bytes came, \"%s\"", peer, took_s, bytes,
+		    log_escape(shown, sizeof(shown), exchange->came, exchange->came_len));
 	refuse(exchange, 408, "the request did not come in time");
 }
 
@@ -103,8 +134,8 @@ refuse_overdue(struct exchange *exchange)
 	char line[REQUEST_LINE_MAX];
 	char peer[64];
 
-	log_warning("Handler of \"%s\" from %s timed out after %.3g s (--handler-timeout)",
-	    request_line_write(&exchange->request, line), listener_peer_name(exchange->client.fd, peer, sizeof(peer)),
+	log_warning("Handler of %s from %s timed out after %.3g s (--handler-timeout)",
+	    request_line_quote(&exchange->request, line), listener_peer_name(exchange->client.fd, peer, sizeof(peer)),
 	    (double)exchange->worker->config->handler_timeout_ns / (double)NS_PER_SEC);
 	refuse(exchange, 504, "the handler took longer than --handler-timeout");
 	exchange->plan.close = false;
@@ -132,10 +163,10 @@ drop_body(struct exchange *exchange)
 {
 	uint64_t dropped = 0;
 
-	if (!answer_invite_body(exchange))
+	if (!begin_body(exchange))
 		return false;
 	for (;;) {
-		int event = next_event(exchange, patience(exchange));
+		int event = next_of_body(exchange);
 
 		if (event == HTTP_COMPLETE) {
 			exchange->complete = true;
@@ -187,10 +218,10 @@ answer(struct exchange *exchange)
 static bool
 echo(struct exchange *exchange)
 {
-	if (!answer_invite_body(exchange))
+	if (!begin_body(exchange))
 		return false;
 	for (;;) {
-		int event = next_event(exchange, patience(exchange));
+		int event = next_of_body(exchange);
 
 		if (event == HTTP_BODY) {
 			if (answer_send_piece(exchange, exchange->request.body.at, exchange->request.body.len) != 0)

@@ -11,6 +11,7 @@
 #include "common/http_response.h"
 #include "common/workload.h"
 #include "prefork_server/client.h"
+#include "prefork_server/pace.h"
 #include "prefork_server/worker.h"
 
 /* What is read at a time, of a header or of a body. */
@@ -38,6 +39,8 @@ struct exchange {
 	size_t used, filled; /* in[used..filled) has been received and not yet parsed */
 
 	/* Of the request. */
+	struct pace body;    /* reading it */
+	struct pace drain;   /* its answer */
 	uint64_t since_ns;   /* when the wait for it began; for the first one, the connection was accepted */
 	uint64_t begun_ns;   /* when the header was complete; 0: not so far */
 	bool complete;       /* it has been read as a whole */

@@ -10,9 +10,10 @@
 #define REQUEST_LINE_MAX 512
 
 /*
- * request_line_write writes `GET /x HTTP/1.1`, the line of REQUEST, whose header is complete,
- * into BUF, escaped as log_escape does.  Returns BUF, terminated.
+ * request_line_quote writes `"GET /x HTTP/1.1"`, the line of REQUEST with its
+ * quotes, into BUF, escaped as log_escape does; or `an unfinished request` where its
+ * header is not complete.  Returns BUF, terminated.
  */
-const char *request_line_write(const struct http_request *request, char buf[REQUEST_LINE_MAX]);
+const char *request_line_quote(const struct http_request *request, char buf[REQUEST_LINE_MAX]);
 
 #endif

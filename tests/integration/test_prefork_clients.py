@@ -55,7 +55,8 @@ def test_a_client_that_does_not_read(start):
                 peer.sendall(b"x" * 65536)
         except OSError:
             pass
-        server.wait_log(r"127\.0\.0\.1 does not read its answer: cut off after \d+(\.\d+)? s\n")
+        server.wait_log(r'127\.0\.0\.1 does not read its answer to "POST /echo HTTP/1\.1": cut off after \d+(\.\d+)? s '
+                        r"\(--drain-timeout, --min-rate, --timeout\)\n")
     assert server.get()[0] == 200
 
 

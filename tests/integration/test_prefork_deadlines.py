@@ -1,11 +1,14 @@
 """Deadlines of prefork_server: no header, body, answer or handler takes longer than it may, and the log says whose it was."""
 
+import contextlib
+import socket
+import threading
 import time
 
 import pytest
 
-from prefork import metric, start, workers
-from servers import parse_response
+from prefork import metric, send, start, workers
+from servers import PATIENCE, parse_response, read_all
 
 
 @pytest.mark.parametrize("work", ["sleep=30", "cpu=50000", "cpu=50000&sleep=30"])
@@ -41,3 +44,113 @@ def test_what_a_client_sent_stands_escaped_in_the_log(start):
     target = '/"[CRITICAL]\\' + "x" * 3000 + "?sleep=5"
     assert parse_response(server.exchange(f"GET {target} HTTP/1.0\r\n\r\n".encode()))[0] == 504
     server.wait_log(r'\[WARNING\] Handler of "GET /\\"\[CRITICAL\]\\\\x{400,500} HTTP/1\.0" from 127\.0\.0\.1 timed out after')
+
+
+def trickle(peer, piece, pause):
+    """Sends PIECE after each PAUSE until an answer comes; returns it whole, and how many pieces it took."""
+    for count in range(int(PATIENCE / pause)):
+        try:
+            peer.settimeout(pause)
+            first = peer.recv(65536)
+            peer.settimeout(PATIENCE)
+            return first + read_all(peer), count
+        except TimeoutError:
+            with contextlib.suppress(OSError):  # it may have closed by now
+                peer.sendall(piece)
+    raise AssertionError("no answer")
+
+
+@pytest.mark.parametrize("framing, piece", [("Content-Length: 100000", b"x"), ("Transfer-Encoding: chunked", b"1\r\nx\r\n")],
+                         ids=["length", "chunked"])
+def test_a_body_that_trickles(start, framing, piece):
+    """Each piece comes in time, but all are slower than --min-rate: with --timeout 0 too, nobody holds a worker like that."""
+    server = start("--body-timeout", 0.6, "--min-rate", 1000, "--timeout", 0)
+    old = workers(server, 1)
+    begun = time.monotonic()
+    with send(server, f"GET /drop?sleep=5 HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n".encode()) as peer:
+        answer, count = trickle(peer, piece, 0.05)
+    assert parse_response(answer)[0] == 408
+    assert time.monotonic() - begun >= 0.6 and count > 1
+    server.wait_log(rf'\[WARNING\] Body of "GET /drop\?sleep=5 HTTP/1\.1" from 127\.0\.0\.1 timed out after '
+                    r"\d+(\.\d+)? s: \d+ bytes came \(--body-timeout, --min-rate, --timeout\)\n")
+    assert server.get("/?sleep=0")[0] == 200
+    assert workers(server, 1) == old
+
+
+def test_an_echo_that_trickles_is_cut_short(start):
+    """Its head has left: that fewer bytes come than it promised is all that can be said."""
+    server = start("--body-timeout", 0.6, "--min-rate", 1000, "--timeout", 0, "--sleep", 0)
+    with send(server, b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n") as peer:
+        echoed = b""
+        for _ in range(400):
+            peer.sendall(b"x")
+            time.sleep(0.05)
+            peer.settimeout(PATIENCE)
+            part = peer.recv(65536)
+            if not part:
+                break
+            echoed += part
+        status, _, body = parse_response(echoed)
+        assert status == 200 and 1 < len(body) < 400
+    server.wait_log(r'\[WARNING\] Body of "POST /echo HTTP/1\.1" from 127\.0\.0\.1 timed out after')
+    assert server.get()[0] == 200
+
+
+@pytest.mark.parametrize("rate", [20, 0])
+def test_a_body_that_is_slow_and_fast_enough(start, rate):
+    """It takes longer than --body-timeout in all."""
+    server = start("--body-timeout", 3, "--min-rate", rate, "--sleep", 0)
+    begun = time.monotonic()
+    with send(server, b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 80\r\n\r\n") as peer:
+        for _ in range(40):
+            time.sleep(0.08)
+            peer.sendall(b"xy")
+        assert parse_response(read_all(peer))[::2] == (200, b"xy" * 40)
+    assert time.monotonic() - begun > 3
+
+
+def test_an_answer_that_is_taken_too_slowly(start):
+    """Some of it is taken each time before --drain-timeout is over, but all of it at less than --min-rate."""
+    server = start("--drain-timeout", 1, "--min-rate", 1_000_000_000, "--sleep", 0, "--timeout", 0)
+    with server.connect() as peer:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        peer.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n")
+        sender = threading.Thread(target=flood, args=(peer,))
+        sender.start()
+        begun = time.monotonic()
+        while "does not read its answer" not in server.log():
+            assert time.monotonic() - begun < PATIENCE, server.log()
+            with contextlib.suppress(OSError):
+                peer.recv(65536)
+            time.sleep(0.05)
+        with contextlib.suppress(OSError):
+            peer.shutdown(socket.SHUT_RDWR)
+        sender.join()
+    server.wait_log(r'127\.0\.0\.1 does not read its answer to "POST /echo HTTP/1\.1": cut off after \d+(\.\d+)? s')
+    assert server.get()[0] == 200
+
+
+def flood(peer):
+    with contextlib.suppress(OSError):
+        while True:
+            peer.sendall(b"x" * 65536)
+
+
+def test_a_flood_ends_before_its_worker(start):
+    """Who sends without a pause and takes all that comes is never waited for, but ends in time for the worker to live."""
+    server = start("--timeout", 8, "--sleep", 0)
+    old = workers(server, 1)
+    with server.connect() as peer:
+        peer.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000000\r\n\r\n")
+        sender = threading.Thread(target=flood, args=(peer,))
+        sender.start()
+        begun = time.monotonic()
+        with contextlib.suppress(OSError):
+            while peer.recv(1 << 20):
+                pass
+        assert time.monotonic() - begun < PATIENCE
+        sender.join()
+    server.wait_log(r'Body of "POST /echo HTTP/1\.1" from 127\.0\.0\.1 timed out after 7(\.\d+)? s')
+    assert server.get()[0] == 200
+    assert workers(server, 1) == old
+    assert "WORKER TIMEOUT" not in server.log()

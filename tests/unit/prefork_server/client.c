@@ -114,6 +114,43 @@ test_no_wait_goes_beyond_the_expiry(void **state)
 }
 
 static void
+test_a_stream_without_a_pause_ends_at_the_expiry_too(void **state)
+{
+	struct pair pair = open_pair();
+	char buf[16] = "";
+
+	(void)state;
+	pair.client.expires_ns = clock_now_ns();
+	assert_int_equal(write(pair.peer, buf, sizeof(buf)), sizeof(buf));
+	assert_int_equal(client_read(&pair.client, buf, sizeof(buf), clock_now_ns() + LONG_NS), -ETIMEDOUT);
+	/* What came before, and is all, is taken however late. */
+	assert_int_equal(write(pair.peer, buf, sizeof(buf) - 1), sizeof(buf) - 1);
+	assert_int_equal(client_read(&pair.client, buf, sizeof(buf), clock_now_ns() + LONG_NS), sizeof(buf) - 1);
+	close_pair(&pair);
+}
+
+static void
+test_the_time_that_it_was_waited_for_is_counted(void **state)
+{
+	static char bytes[4 << 20];
+	struct iovec part = {bytes, sizeof(bytes)};
+	struct pair pair = open_pair();
+	char buf[16];
+	uint64_t read_ns;
+
+	(void)state;
+	assert_int_equal(write(pair.peer, "x", 1), 1);
+	assert_int_equal(client_read(&pair.client, buf, sizeof(buf), clock_now_ns() + LONG_NS), 1);
+	assert_int_equal(pair.client.waited_ns, 0);
+	assert_int_equal(client_read(&pair.client, buf, sizeof(buf), clock_now_ns() + SHORT_NS), -ETIMEDOUT);
+	read_ns = pair.client.waited_ns;
+	assert_true(read_ns >= SHORT_NS / 2 && read_ns < LONG_NS);
+	assert_int_equal(client_write(&pair.client, &part, 1, clock_now_ns() + SHORT_NS), -ETIMEDOUT);
+	assert_true(pair.client.waited_ns >= read_ns + SHORT_NS / 2);
+	close_pair(&pair);
+}
+
+static void
 on_alarm(int number)
 {
 	(void)number;
@@ -288,6 +325,8 @@ main(void)
 	    cmocka_unit_test(test_read_gives_up_at_the_deadline_and_not_before),
 	    cmocka_unit_test(test_read_now_does_not_wait),
 	    cmocka_unit_test(test_no_wait_goes_beyond_the_expiry),
+	    cmocka_unit_test(test_a_stream_without_a_pause_ends_at_the_expiry_too),
+	    cmocka_unit_test(test_the_time_that_it_was_waited_for_is_counted),
 	    cmocka_unit_test(test_signals_do_not_end_a_wait),
 	    cmocka_unit_test(test_write_sends_all_parts_to_a_slow_reader),
 	    cmocka_unit_test(test_write_to_one_who_does_not_read),

@@ -21,9 +21,9 @@ test_it_is_the_line_that_was_sent(void **state)
 	char line[REQUEST_LINE_MAX];
 
 	(void)state;
-	assert_string_equal(request_line_write(&request, line), "GET /x?sleep=1 HTTP/1.1");
+	assert_string_equal(request_line_quote(&request, line), "\"GET /x?sleep=1 HTTP/1.1\"");
 	request = request_of("POST", "/echo", 5, 0);
-	assert_string_equal(request_line_write(&request, line), "POST /echo HTTP/1.0");
+	assert_string_equal(request_line_quote(&request, line), "\"POST /echo HTTP/1.0\"");
 }
 
 static void
@@ -33,7 +33,17 @@ test_nothing_in_it_misleads_who_reads_the_log(void **state)
 	char line[REQUEST_LINE_MAX];
 
 	(void)state;
-	assert_string_equal(request_line_write(&request, line), "GET /\\\"\\x0a\\\\\\xff HTTP/1.1");
+	assert_string_equal(request_line_quote(&request, line), "\"GET /\\\"\\x0a\\\\\\xff HTTP/1.1\"");
+}
+
+static void
+test_one_that_is_not_complete_is_called_so(void **state)
+{
+	struct http_request request = {0};
+	char line[REQUEST_LINE_MAX];
+
+	(void)state;
+	assert_string_equal(request_line_quote(&request, line), "an unfinished request");
 }
 
 static void
@@ -48,10 +58,10 @@ test_a_long_one_is_cut_and_keeps_its_end(void **state)
 	(void)state;
 	memset(target, '"', sizeof(target));
 	line[REQUEST_LINE_MAX] = 'G';
-	request_line_write(&request, line);
+	request_line_quote(&request, line);
 	assert_int_equal(line[REQUEST_LINE_MAX], 'G');
 	assert_true(strlen(line) > REQUEST_LINE_MAX / 2);
-	assert_string_equal(line + strlen(line) - strlen("\\\" HTTP/1.1"), "\\\" HTTP/1.1");
+	assert_string_equal(line + strlen(line) - strlen("\\\" HTTP/1.1\""), "\\\" HTTP/1.1\"");
 }
 
 int
@@ -60,6 +70,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_it_is_the_line_that_was_sent),
 	    cmocka_unit_test(test_nothing_in_it_misleads_who_reads_the_log),
+	    cmocka_unit_test(test_one_that_is_not_complete_is_called_so),
 	    cmocka_unit_test(test_a_long_one_is_cut_and_keeps_its_end),
 	};
 

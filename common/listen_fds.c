@@ -83,6 +83,15 @@ check_socket(int fd, int *family)
 	return listens ? 0 : -EDESTADDRREQ;
 }
 
+int
+listen_fds_check(int fd)
+{
+	int family;
+	int error = check_socket(fd, &family);
+
+	return error == 0 ? add_flag(fd, F_GETFD, F_SETFD, FD_CLOEXEC) : error;
+}
+
 /* take makes FD what listener_open would have made of it. */
 static int
 take(int fd)
@@ -134,7 +143,7 @@ listen_fds_error(int error, int fd, char *buf, size_t size)
 		why = "$LISTEN_FDS names more sockets than can be served";
 		break;
 	case -EBADF:
-		why = "not open, though $LISTEN_FDS counts it";
+		why = "not open, though the environment names it";
 		break;
 	case -ENOTSOCK:
 		why = "not a socket";

@@ -29,7 +29,14 @@
  */
 MUST_CHECK int listen_fds_take(int *fds, size_t max);
 
-/* listen_fds_error turns such an error, and FDS[0], into a sentence for a person. Returns BUF. */
+/*
+ * listen_fds_check looks at one descriptor that came by other ways, as above, and
+ * makes it close-on-exec and nothing else: who shares the socket shares its
+ * other flags.  Returns 0, or -errno as above.
+ */
+MUST_CHECK int listen_fds_check(int fd);
+
+/* listen_fds_error turns such an error, and FDS[0] or the descriptor, into a sentence for a person. Returns BUF. */
 const char *listen_fds_error(int error, int fd, char *buf, size_t size);
 
 #endif

@@ -136,7 +136,7 @@ admin_child_manage(struct admin_child *child)
 	int ends[2] = {-1, -1};
 	pid_t pid = -1;
 
-	if (child->listen_fd < 0 || child->pid != 0 || now < child->start_due_ns)
+	if (child->listen_fd < 0 || child->resting || child->pid != 0 || now < child->start_due_ns)
 		return;
 	child->start_due_ns = now + NS_PER_SEC;
 	if (pipe2(ends, O_CLOEXEC) == 0) {
@@ -182,23 +182,46 @@ admin_child_forget(struct admin_child *child)
 		close(child->hold_fd);
 }
 
-void
-admin_child_stop(struct admin_child *child)
+/* end ends the child, if there is one. */
+static void
+end(struct admin_child *child)
 {
 	uint64_t due_ns = clock_now_ns() + STOP_MS * NS_PER_MS;
 
+	if (child->pid == 0)
+		return;
+	close(child->hold_fd);
+	child->hold_fd = -1;
+	while (waitpid(child->pid, NULL, WNOHANG) == 0) {
+		if (clock_now_ns() >= due_ns)
+			kill(child->pid, SIGKILL);
+		clock_sleep_until_ns(clock_now_ns() + NS_PER_MS);
+	}
+	child->pid = 0;
+}
+
+void
+admin_child_rest(struct admin_child *child)
+{
+	child->resting = true;
+	end(child);
+}
+
+void
+admin_child_resume(struct admin_child *child)
+{
+	child->resting = false;
+	child->start_due_ns = 0;
+}
+
+void
+admin_child_stop(struct admin_child *child, bool shared)
+{
 	if (child->listen_fd < 0)
 		return;
-	if (child->pid != 0) {
-		close(child->hold_fd);
-		child->hold_fd = -1;
-		while (waitpid(child->pid, NULL, WNOHANG) == 0) {
-			if (clock_now_ns() >= due_ns)
-				kill(child->pid, SIGKILL);
-			clock_sleep_until_ns(clock_now_ns() + NS_PER_MS);
-		}
-		child->pid = 0;
-	}
-	listener_close(child->listen_fd);
+	end(child);
+	if (!shared)
+		listener_remove_file(child->listen_fd);
+	close(child->listen_fd);
 	child->listen_fd = -1;
 }

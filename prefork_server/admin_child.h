@@ -2,6 +2,7 @@
 #ifndef PREFORK_SERVER_ADMIN_CHILD_H
 #define PREFORK_SERVER_ADMIN_CHILD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -14,6 +15,7 @@ struct admin_child {
 	const struct listeners *service; /* the server's own, which the child closes */
 	int hold_fd;           /* the child ends when this end of a pipe closes, by the arbiter's will or its death */
 	pid_t pid;             /* 0: not running */
+	bool resting;          /* another arbiter's child answers */
 	uint64_t start_due_ns; /* no fork before */
 	struct settings *settings;
 	struct scoreboard *board;
@@ -32,7 +34,14 @@ void admin_child_reaped(struct admin_child *child, pid_t pid, int status);
 /* admin_child_forget closes the arbiter's descriptors in another child of its. */
 void admin_child_forget(struct admin_child *child);
 
-/* admin_child_stop ends the child, waits for it, and closes the admin address. */
-void admin_child_stop(struct admin_child *child);
+/* admin_child_rest ends the child and waits for it: another process shall answer. admin_child_resume lets the next manage start it. */
+void admin_child_rest(struct admin_child *child);
+void admin_child_resume(struct admin_child *child);
+
+/*
+ * admin_child_stop ends the child, waits for it, and closes the admin address;
+ * SHARED: for this process alone, as somebody else goes on listening.
+ */
+void admin_child_stop(struct admin_child *child, bool shared);
 
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -14,8 +15,8 @@
 #include "common/log.h"
 #include "common/version.h"
 #include "prefork_server/drain.h"
+#include "prefork_server/pidfile.h"
 
-#define MASTER "Master"                   /* what the log calls the arbiter */
 #define KILL_PATIENCE_NS (5 * NS_PER_SEC) /* for the kernel to end what was sent KILL */
 
 /* How a signal lets the main loop go on. */
@@ -62,7 +63,7 @@ forward_usr1(struct arbiter *arbiter)
 static enum verdict
 on_hup(struct arbiter *arbiter)
 {
-	log_info("Hang up: " MASTER);
+	log_info("Hang up: %s", arbiter->name);
 	reopen_logs(arbiter);
 	/* As gunicorn does: the count of workers is again the configured one. */
 	arbiter->crew.target = (unsigned)arbiter->config->workers;
@@ -98,6 +99,45 @@ on_ttou(struct arbiter *arbiter)
 	return GO_ON;
 }
 
+/* promote looks whether the arbiter that has started this one is gone. (gunicorn: maybe_promote_master) */
+static void
+promote(struct arbiter *arbiter)
+{
+	const char *path = arbiter->config->pid_file;
+	char error[512];
+
+	if (!upgrade_promoted(&arbiter->upgrade))
+		return;
+	log_info("Master has been promoted.");
+	arbiter->name = ARBITER_NAME;
+	if (arbiter->pid_file[0] == '\0')
+		return;
+	if (pidfile_move(arbiter->pid_file, path, error, sizeof(error)) == 0)
+		snprintf(arbiter->pid_file, sizeof(arbiter->pid_file), "%s", path);
+	else
+		log_error("The pid file stays %s: %s", arbiter->pid_file, error);
+}
+
+static enum verdict
+on_usr2(struct arbiter *arbiter)
+{
+	struct upgrade *upgrade = &arbiter->upgrade;
+	int error;
+
+	promote(arbiter);
+	if (upgrade->child != 0) {
+		log_warning("USR2 signal ignored. Child exists.");
+	} else if (upgrade->parent != 0) {
+		log_warning("USR2 signal ignored. Parent exists.");
+	} else if ((error = upgrade_start(upgrade, &arbiter->listeners, arbiter->admin.listen_fd)) != 0) {
+		log_error("Cannot start another arbiter: %s", strerror(-error));
+	} else {
+		/* Two would answer in turn, each of its own workers. */
+		admin_child_rest(&arbiter->admin);
+	}
+	return GO_ON;
+}
+
 static const struct {
 	int number;
 	const char *name;
@@ -110,6 +150,7 @@ static const struct {
     {SIGTTIN, "ttin", on_ttin},
     {SIGTTOU, "ttou", on_ttou},
     {SIGUSR1, "usr1", on_usr1},
+    {SIGUSR2, "usr2", on_usr2},
 };
 
 /*
@@ -149,6 +190,10 @@ reap(struct arbiter *arbiter)
 		int result = crew_reaped(&arbiter->crew, pid, status);
 
 		admin_child_reaped(&arbiter->admin, pid, status);
+		if (upgrade_reaped(&arbiter->upgrade, pid)) {
+			log_info("The other arbiter (pid:%d) has ended; this one goes on", (int)pid);
+			admin_child_resume(&arbiter->admin);
+		}
 		if (result != 0)
 			halt = result;
 	}
@@ -260,10 +305,14 @@ stop(struct arbiter *arbiter, enum verdict how, bool can_boot)
 {
 	uint64_t due_ns = clock_now_ns() + arbiter->config->graceful_timeout_ns;
 	struct drain door;
+	bool ours;
 	int error = 0;
 
+	promote(arbiter);
+	/* Others go on listening where they are not: what waits is left to them. */
+	ours = !arbiter->listeners.managed && !upgrade_is_under_way(&arbiter->upgrade);
 	atomic_store(&arbiter->board.notice->stopping, true);
-	if (how == STOP_GRACEFULLY) {
+	if (how == STOP_GRACEFULLY && ours) {
 		error = drain_begin(&door, &arbiter->listeners);
 		if (error == 0)
 			how = drain(arbiter, &door, can_boot, due_ns);
@@ -272,7 +321,7 @@ stop(struct arbiter *arbiter, enum verdict how, bool can_boot)
 	}
 	crew_stop(&arbiter->crew, how == STOP_GRACEFULLY ? SIGTERM : SIGQUIT);
 	/* After the signal, so that no worker takes the end of its socket for a fault. */
-	if (error == 0)
+	if (error == 0 && ours)
 		listeners_close(&arbiter->listeners);
 	else
 		listeners_leave(&arbiter->listeners);
@@ -306,6 +355,7 @@ arbiter_run(struct arbiter *arbiter)
 	log_start(arbiter);
 	crew->looked_ns = clock_now_ns();
 	while (verdict == GO_ON && halt == 0) {
+		promote(arbiter);
 		crew_manage(crew);
 		admin_child_manage(&arbiter->admin);
 		verdict = obey(arbiter, wait_signal(crew_due_ns(crew)));
@@ -313,7 +363,7 @@ arbiter_run(struct arbiter *arbiter)
 		crew_murder(crew);
 	}
 	stop(arbiter, verdict == GO_ON ? STOP_GRACEFULLY : verdict, halt == 0);
-	log_info("Shutting down: " MASTER);
+	log_info("Shutting down: %s", arbiter->name);
 	if (halt != 0)
 		log_info("Reason: Worker failed to boot.");
 	return halt;

@@ -2,6 +2,8 @@
 #ifndef PREFORK_SERVER_ARBITER_H
 #define PREFORK_SERVER_ARBITER_H
 
+#include <limits.h>
+
 #include "common/access_log.h"
 #include "common/compiler.h"
 #include "common/settings.h"
@@ -9,11 +11,21 @@
 #include "prefork_server/config.h"
 #include "prefork_server/crew.h"
 #include "prefork_server/scoreboard.h"
+#include "prefork_server/upgrade.h"
+
+/* What the log calls an arbiter, and one whose parent is another one that lives still. */
+#define ARBITER_NAME "Master"
+#define ARBITER_SECOND_NAME "Master.2"
+
+/* What is appended to the name of the second one's pid file. */
+#define ARBITER_SECOND_SUFFIX ".2"
 
 struct arbiter {
 	const struct config *config;
 	struct listeners listeners;
-	const char *pid_file;          /* written by us; NULL: none */
+	struct upgrade upgrade;
+	const char *name;              /* what the log calls the arbiter */
+	char pid_file[PATH_MAX];       /* written by us; "": none */
 	struct access_log *access_log; /* the workers inherit it; the arbiter writes nothing to it */
 	struct settings *settings;
 	struct scoreboard board;

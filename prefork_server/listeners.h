@@ -15,6 +15,7 @@
 struct listeners {
 	size_t count; /* at least 1 while open */
 	int fds[CONFIG_BINDS_MAX];
+	bool managed;       /* they are the service manager's, which goes on listening */
 	bool files_removed; /* those of Unix sockets */
 };
 

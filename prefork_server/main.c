@@ -1,5 +1,7 @@
 /* prefork_server: an arbiter and its blocking workers, what gunicorn is to Python. */
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "common/http_response.h"
 #include "common/standard_fds.h"
@@ -14,17 +16,23 @@ main(int argc, char **argv)
 	static struct arbiter arbiter;
 	static struct config config;
 	static struct config_file file;
+	struct upgrade upgrade;
 	int status;
 
 	if (standard_fds_open() != 0)
 		return 1; /* standard error is what is missing: there is nobody to tell */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a log of the largest size allowed: the write fails, as on a full disk */
+	status = upgrade_init(&upgrade, argv);
+	if (status != 0) {
+		fprintf(stderr, "prefork_server: $GUNICORN_PID: %s; unset it\n", strerror(-status));
+		return 1;
+	}
 	config_parse(&config, &file, argc, argv);
 	if (config.check_config)
 		return 0;
 	http_response_set_server("prefork_server/" LOOPFORK_VERSION);
-	status = startup_open(&arbiter, &config);
+	status = startup_open(&arbiter, &config, &upgrade);
 	if (status != 0)
 		return status;
 	status = arbiter_run(&arbiter);

@@ -116,3 +116,13 @@ pidfile_remove(const char *path)
 	if (read_pid(path) == getpid())
 		unlink(path);
 }
+
+int
+pidfile_move(const char *from, const char *to, char *error, size_t error_size)
+{
+	int result = pidfile_create(to, error, error_size);
+
+	if (result == 0)
+		pidfile_remove(from);
+	return result;
+}

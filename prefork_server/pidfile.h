@@ -14,6 +14,9 @@
  */
 MUST_CHECK int pidfile_create(const char *path, char *error, size_t error_size);
 
+/* pidfile_move is pidfile_create for TO, and then pidfile_remove for FROM; where the former fails FROM stays. */
+MUST_CHECK int pidfile_move(const char *from, const char *to, char *error, size_t error_size);
+
 /* pidfile_remove removes PATH if it still holds the calling process's pid. */
 void pidfile_remove(const char *path);
 

@@ -5,8 +5,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/cpu_work.h"
+#include "common/listen_fds.h"
 #include "common/listener.h"
 #include "common/log.h"
 #include "prefork_server/pidfile.h"
@@ -62,6 +65,49 @@ fill_crew(struct arbiter *arbiter)
 	return error == 0 ? 0 : fail(1, "cannot prepare the listening sockets: %s", strerror(-error));
 }
 
+/* open_listeners opens the sockets, or takes over those of the service manager or another arbiter. Returns 0 or the exit status. */
+static int
+open_listeners(struct arbiter *arbiter)
+{
+	struct listeners *listeners = &arbiter->listeners;
+	int managed = listen_fds_take(listeners->fds, CONFIG_BINDS_MAX);
+	char text[512];
+	int status = 0;
+
+	if (managed < 0)
+		return fail(1, "%s", listen_fds_error(managed, listeners->fds[0], text, sizeof(text)));
+	listeners->count = (size_t)managed;
+	listeners->managed = managed > 0;
+	if (upgrade_inherit(&arbiter->upgrade, listeners, &arbiter->admin.listen_fd, text, sizeof(text)) != 0)
+		return fail(1, "%s", text);
+	if (listeners->count == 0) {
+		status = listeners_open(listeners, arbiter->config, text, sizeof(text));
+		return status == 0 ? 0 : fail(status, "%s", text);
+	}
+	/* The first arbiter's may be another than ours, and the manager's is its own. */
+	for (size_t i = 0; i < listeners->count && !listeners->managed; i++)
+		(void)listen(listeners->fds[i], (int)arbiter->config->backlog);
+	return 0;
+}
+
+/* open_pid_file writes it, beside the first arbiter's where that lives. Returns 0 or the exit status. */
+static int
+open_pid_file(struct arbiter *arbiter)
+{
+	const char *path = arbiter->config->pid_file;
+	const char *suffix = arbiter->upgrade.parent != 0 ? ARBITER_SECOND_SUFFIX : "";
+	char name[PATH_MAX], text[512];
+
+	if (path == NULL)
+		return 0;
+	if ((size_t)snprintf(name, sizeof(name), "%s%s", path, suffix) >= sizeof(name))
+		return fail(1, "--pid: %s", strerror(ENAMETOOLONG));
+	if (pidfile_create(name, text, sizeof(text)) != 0)
+		return fail(1, "--pid: %s", text);
+	memcpy(arbiter->pid_file, name, sizeof(name));
+	return 0;
+}
+
 /* open_admin opens the admin address. Returns 0 or the exit status. */
 static int
 open_admin(struct arbiter *arbiter)
@@ -70,7 +116,11 @@ open_admin(struct arbiter *arbiter)
 	char text[512];
 	int result;
 
-	if (config->admin == NULL)
+	if (config->admin == NULL && arbiter->admin.listen_fd >= 0) {
+		close(arbiter->admin.listen_fd);
+		arbiter->admin.listen_fd = -1;
+	}
+	if (config->admin == NULL || arbiter->admin.listen_fd >= 0)
 		return 0;
 	result = listener_open(config->admin, (int)config->backlog, config->reuse_port);
 	if (result < 0)
@@ -121,31 +171,22 @@ open_logs(struct arbiter *arbiter)
 static int
 open_names(struct arbiter *arbiter)
 {
-	const struct config *config = arbiter->config;
-	char text[512];
-	int status;
+	int status = open_listeners(arbiter);
 
-	status = listeners_open(&arbiter->listeners, config, text, sizeof(text));
-	if (status != 0)
-		return fail(status, "%s", text);
-	status = open_admin(arbiter);
-	if (status != 0)
-		return status;
-	if (config->pid_file != NULL) {
-		if (pidfile_create(config->pid_file, text, sizeof(text)) != 0)
-			return fail(1, "--pid: %s", text);
-		arbiter->pid_file = config->pid_file;
-	}
-	return 0;
+	if (status == 0)
+		status = open_admin(arbiter);
+	return status == 0 ? open_pid_file(arbiter) : status;
 }
 
 int
-startup_open(struct arbiter *arbiter, const struct config *config)
+startup_open(struct arbiter *arbiter, const struct config *config, const struct upgrade *upgrade)
 {
 	int status;
 
 	memset(arbiter, 0, sizeof(*arbiter));
 	arbiter->config = config;
+	arbiter->upgrade = *upgrade;
+	arbiter->name = upgrade->parent != 0 ? ARBITER_SECOND_NAME : ARBITER_NAME;
 	arbiter->admin.listen_fd = -1;
 	arbiter->admin.hold_fd = -1;
 	/* Before any worker, which all compute by it. */
@@ -168,12 +209,18 @@ startup_open(struct arbiter *arbiter, const struct config *config)
 void
 startup_close(struct arbiter *arbiter)
 {
-	admin_child_stop(&arbiter->admin);
-	listeners_close(&arbiter->listeners);
-	if (arbiter->pid_file != NULL)
+	bool shared = upgrade_is_under_way(&arbiter->upgrade);
+
+	admin_child_stop(&arbiter->admin, shared);
+	if (shared || arbiter->listeners.managed)
+		listeners_leave(&arbiter->listeners);
+	else
+		listeners_close(&arbiter->listeners);
+	if (arbiter->pid_file[0] != '\0')
 		pidfile_remove(arbiter->pid_file);
 	access_log_free(arbiter->access_log);
 	if (arbiter->settings != NULL)
 		settings_free(arbiter->settings);
 	scoreboard_close(&arbiter->board);
+	upgrade_deinit(&arbiter->upgrade);
 }

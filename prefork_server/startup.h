@@ -8,10 +8,10 @@
 
 /*
  * startup_open opens logs, listening sockets, shared memory and the pid file
- * as CONFIG says, and takes the signals.  CONFIG must outlive ARBITER.
+ * as CONFIG says, and takes the signals.  CONFIG must outlive ARBITER, which owns what is in UPGRADE from now on.
  * Returns 0, or the exit status after one line on standard error; then nothing is left open.
  */
-MUST_CHECK int startup_open(struct arbiter *arbiter, const struct config *config);
+MUST_CHECK int startup_open(struct arbiter *arbiter, const struct config *config, const struct upgrade *upgrade);
 
 void startup_close(struct arbiter *arbiter);
 

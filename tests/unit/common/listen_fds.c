@@ -250,7 +250,7 @@ an_error_is_told_in_a_sentence(void **state)
 	} told[] = {
 	    {-EINVAL, -1, "inherited sockets: $LISTEN_PID and $LISTEN_FDS must be whole numbers from 1"},
 	    {-E2BIG, -1, "inherited sockets: $LISTEN_FDS names more sockets than can be served"},
-	    {-EBADF, 4, "inherited socket, descriptor 4: not open, though $LISTEN_FDS counts it"},
+	    {-EBADF, 4, "inherited socket, descriptor 4: not open, though the environment names it"},
 	    {-ENOTSOCK, 3, "inherited socket, descriptor 3: not a socket"},
 	    {-EPROTOTYPE, 3, "inherited socket, descriptor 3: not a stream socket; use ListenStream="},
 	    {-EAFNOSUPPORT, 3, "inherited socket, descriptor 3: neither an IPv4, an IPv6 nor a Unix socket"},

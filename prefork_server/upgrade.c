@@ -1,0 +1,248 @@
+/* SIGUSR2: a second arbiter, perhaps of a newer program, starts beside this one and on the same sockets. */
+#include "prefork_server/upgrade.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/listen_fds.h"
+#include "common/log.h"
+
+#define PID_VARIABLE "GUNICORN_PID"
+#define FD_VARIABLE "GUNICORN_FD"
+#define ADMIN_VARIABLE "LOOPFORK_ADMIN_FD"
+#define EXEC_FAILED 127 /* exit status, as a shell has it */
+
+/* parse_number reads a whole number from 1 of digits alone, and where it ends. Returns it, or -1. */
+static int
+parse_number(const char *text, const char **end)
+{
+	char *after;
+	long number;
+
+	if (*text < '0' || *text > '9')
+		return -1;
+	errno = 0;
+	number = strtol(text, &after, 10);
+	*end = after;
+	return errno == 0 && number >= 1 && number <= INT_MAX ? (int)number : -1;
+}
+
+/* start_directory: $PWD where it is right. It says which symbolic links led here, and they may lead elsewhere by now. */
+static char *
+start_directory(void)
+{
+	const char *name = getenv("PWD");
+	struct stat named, real;
+
+	if (name != NULL && stat(name, &named) == 0 && stat(".", &real) == 0 && named.st_dev == real.st_dev &&
+	    named.st_ino == real.st_ino)
+		return strdup(name);
+	return getcwd(NULL, 0);
+}
+
+int
+upgrade_init(struct upgrade *upgrade, char **argv)
+{
+	const char *pid = getenv(PID_VARIABLE), *end = "";
+	size_t count = 0;
+
+	while (argv[count] != NULL)
+		count++;
+	*upgrade = (struct upgrade){.directory = start_directory()};
+	upgrade->argv = malloc((count + 1) * sizeof(*argv));
+	if (upgrade->argv == NULL) {
+		upgrade_deinit(upgrade);
+		return -ENOMEM;
+	}
+	memcpy(upgrade->argv, argv, (count + 1) * sizeof(*argv));
+	unsetenv(PID_VARIABLE);
+	if (pid == NULL)
+		return 0;
+	upgrade->parent = parse_number(pid, &end);
+	if (upgrade->parent > 0 && *end == '\0')
+		return 0;
+	upgrade_deinit(upgrade);
+	return -EINVAL;
+}
+
+void
+upgrade_deinit(struct upgrade *upgrade)
+{
+	free(upgrade->directory);
+	free(upgrade->argv);
+	*upgrade = (struct upgrade){0};
+}
+
+/* take checks descriptor FD and appends it. Returns 0, or -errno with a sentence in ERROR. */
+static int
+take(struct listeners *listeners, int fd, char *error, size_t error_size)
+{
+	int result;
+
+	for (size_t i = 0; i < listeners->count; i++)
+		if (listeners->fds[i] == fd) {
+			snprintf(error, error_size, "inherited socket, descriptor %d: named twice", fd);
+			return -EINVAL;
+		}
+	result = listen_fds_check(fd);
+	if (result == 0)
+		listeners->fds[listeners->count++] = fd;
+	else
+		listen_fds_error(result, fd, error, error_size);
+	return result;
+}
+
+/* take_all takes the descriptors that TEXT names, up to MAX. */
+static int
+take_all(struct listeners *listeners, const char *name, const char *text, size_t max, char *error, size_t error_size)
+{
+	const char *end = text;
+
+	for (;;) {
+		int fd = parse_number(text, &end);
+		int result;
+
+		if (fd <= STDERR_FILENO || (*end != ',' && *end != '\0') || listeners->count == max) {
+			snprintf(error, error_size,
+			    "$%s must be numbers of descriptors from 3, with commas, at most %zu of them", name, max);
+			return -EINVAL;
+		}
+		result = take(listeners, fd, error, error_size);
+		if (result != 0 || *end == '\0')
+			return result;
+		text = end + 1;
+	}
+}
+
+int
+upgrade_inherit(struct upgrade *upgrade, struct listeners *listeners, int *admin_fd, char *error, size_t error_size)
+{
+	const char *fds = getenv(FD_VARIABLE), *admin = getenv(ADMIN_VARIABLE);
+	struct listeners taken = *listeners;
+	int result = 0;
+
+	*admin_fd = -1;
+	if (upgrade->parent == 0)
+		return 0;
+	if (fds == NULL && taken.count == 0) {
+		snprintf(error, error_size, "$" PID_VARIABLE " is set, but not $" FD_VARIABLE ": unset it");
+		result = -EINVAL;
+	}
+	/* Where the service manager's sockets are handed on, they have come by its own variables. */
+	if (result == 0 && taken.count == 0)
+		result = take_all(&taken, FD_VARIABLE, fds, CONFIG_BINDS_MAX, error, error_size);
+	if (result == 0)
+		*listeners = taken;
+	if (result == 0 && admin != NULL) {
+		/* Behind the others, so that it is none of them. */
+		result = take_all(&taken, ADMIN_VARIABLE, admin, taken.count + 1, error, error_size);
+		*admin_fd = result == 0 ? taken.fds[listeners->count] : -1;
+	}
+	if (result != 0)
+		listeners->count = 0;
+	unsetenv(FD_VARIABLE);
+	unsetenv(ADMIN_VARIABLE);
+	return result;
+}
+
+/* hand_on lets FD survive exec. */
+static bool
+hand_on(int fd)
+{
+	int flags = fcntl(fd, F_GETFD);
+
+	return flags >= 0 && fcntl(fd, F_SETFD, flags & ~FD_CLOEXEC) == 0;
+}
+
+static bool
+set_number(const char *name, int number)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", number);
+	return setenv(name, text, 1) == 0;
+}
+
+/* fill_environment tells the next arbiter, which is this process, what it inherits. */
+static bool
+fill_environment(const struct listeners *listeners, int admin_fd, pid_t parent)
+{
+	char list[CONFIG_BINDS_MAX * 12] = "";
+	size_t used = 0;
+	bool good = set_number(PID_VARIABLE, (int)parent);
+
+	for (size_t i = 0; i < listeners->count; i++) {
+		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%d", i > 0 ? "," : "", listeners->fds[i]);
+		good = good && hand_on(listeners->fds[i]);
+	}
+	if (listeners->managed)
+		good =
+		    good && set_number("LISTEN_PID", (int)getpid()) && set_number("LISTEN_FDS", (int)listeners->count);
+	else
+		good = good && setenv(FD_VARIABLE, list, 1) == 0;
+	if (admin_fd >= 0)
+		good = good && hand_on(admin_fd) && set_number(ADMIN_VARIABLE, admin_fd);
+	return good;
+}
+
+/* be_next is where the child becomes the next arbiter. */
+static _Noreturn void
+be_next(const struct upgrade *upgrade, const struct listeners *listeners, int admin_fd, pid_t parent)
+{
+	sigset_t none;
+
+	if (fill_environment(listeners, admin_fd, parent) &&
+	    (upgrade->directory == NULL || chdir(upgrade->directory) == 0)) {
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		execvp(upgrade->argv[0], upgrade->argv);
+	}
+	log_error("Cannot start %s in %s: %s", upgrade->argv[0], upgrade->directory != NULL ? upgrade->directory : ".",
+	    strerror(errno));
+	_exit(EXEC_FAILED);
+}
+
+int
+upgrade_start(struct upgrade *upgrade, const struct listeners *listeners, int admin_fd)
+{
+	pid_t parent = getpid();
+	pid_t pid = fork();
+
+	if (pid == 0)
+		be_next(upgrade, listeners, admin_fd, parent);
+	if (pid < 0)
+		return -errno;
+	upgrade->child = pid;
+	return 0;
+}
+
+bool
+upgrade_reaped(struct upgrade *upgrade, pid_t pid)
+{
+	if (pid != upgrade->child)
+		return false;
+	upgrade->child = 0;
+	return true;
+}
+
+bool
+upgrade_promoted(struct upgrade *upgrade)
+{
+	if (upgrade->parent == 0 || upgrade->parent == getppid())
+		return false;
+	upgrade->parent = 0;
+	return true;
+}
+
+bool
+upgrade_is_under_way(const struct upgrade *upgrade)
+{
+	return upgrade->child != 0 || upgrade->parent != 0;
+}

@@ -29,6 +29,7 @@ struct arbiter {
 	struct access_log *access_log; /* the workers inherit it; the arbiter writes nothing to it */
 	struct settings *settings;
 	struct scoreboard board;
+	struct duty duty;
 	struct crew crew;
 	struct admin_child admin;
 };

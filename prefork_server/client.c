@@ -5,10 +5,31 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "prefork_server/duty.h"
 #include "prefork_server/signals.h"
+
+/* How long a worker keeps its turn to accept (duty.h) while it waits: for a client that is about to send, much. */
+#define BRIEF_NS 200000
+
+/* poll_until is poll(2) for one descriptor; the turn to accept goes to another worker when it takes longer. */
+static int
+poll_until(struct pollfd *poller, uint64_t due_ns)
+{
+	const struct timespec brief = {.tv_nsec = BRIEF_NS};
+
+	if (duty_is_mine()) {
+		int ready = ppoll(poller, 1, &brief, NULL);
+
+		if (ready != 0)
+			return ready;
+		duty_leave();
+	}
+	return poll(poller, 1, clock_ms_until(due_ns));
+}
 
 /* wait_for waits for EVENTS. Returns 0 when it is worth trying again, -ETIMEDOUT after DUE_NS. */
 static int
@@ -22,7 +43,7 @@ wait_for(struct client *client, short events, uint64_t due_ns)
 	if (due_ns > client->expires_ns)
 		due_ns = client->expires_ns;
 	signals_wait_begin();
-	ready = poll(&poller, 1, clock_ms_until(due_ns));
+	ready = poll_until(&poller, due_ns);
 	error = errno;
 	signals_wait_end();
 	ended_ns = clock_now_ns();

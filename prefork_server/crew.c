@@ -276,6 +276,8 @@ crew_reaped(struct crew *crew, pid_t pid, int status)
 	member->pid = 0;
 	scoreboard_leave(crew->board, slot);
 	atomic_store(&notice->workers, count(crew, false));
+	if (crew->worker.duty != NULL)
+		duty_renew(crew->worker.duty);
 	return WIFEXITED(status) && WEXITSTATUS(status) == WORKER_BOOT_ERROR ? WORKER_BOOT_ERROR : 0;
 }
 

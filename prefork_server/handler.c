@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/cpu_work.h"
 #include "common/metrics.h"
+#include "prefork_server/duty.h"
 #include "prefork_server/signals.h"
 
 #define SLICE_NS NS_PER_MS /* of computing, between two looks at the clock */
@@ -36,6 +37,7 @@ compute(struct worker *worker, uint64_t cpu_ns, uint64_t due_ns)
 
 	metrics_add(&worker->metrics->computes_begun, 1);
 	access_log_flush(worker->access_log);
+	duty_leave();
 	signals_wait_begin();
 	done_ns = work_until(cpu_ns, due_ns);
 	signals_wait_end();
@@ -49,6 +51,7 @@ sleep_until(struct worker *worker, uint64_t due_ns)
 {
 	metrics_add(&worker->metrics->sleeps_begun, 1);
 	access_log_flush(worker->access_log);
+	duty_leave();
 	signals_wait_begin();
 	clock_sleep_until_ns(due_ns);
 	signals_wait_end();

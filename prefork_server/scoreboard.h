@@ -40,6 +40,7 @@ enum scoreboard_reason {
 /* What the arbiter tells the others.  It alone can write here: its children have the pages read-only. */
 struct scoreboard_notice {
 	_Atomic uint64_t workers;  /* that live and are not told to end */
+	_Atomic uint64_t epoch;    /* of the turns to accept: duty.h */
 	_Atomic uint64_t timeouts; /* workers that were overdue */
 	_Atomic uint64_t restarts[SCOREBOARD_REASONS];
 	_Atomic size_t slots;   /* the rows from here on were never used */

@@ -1,6 +1,7 @@
 /* Signals of a worker: which only leave a note, which do something, and when they may. */
 #include "prefork_server/signals.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -17,8 +18,9 @@ static volatile sig_atomic_t termed;
 static volatile sig_atomic_t reopening;             /* USR1 has come, and REOPEN was not called yet */
 static volatile sig_atomic_t ending;                /* the first INT, QUIT or ABRT that came; 0: none */
 static _Thread_local volatile sig_atomic_t waiting; /* a pool thread that waits lets no signal of the main thread act */
-static volatile sig_atomic_t guarded_fd = -1;       /* TERM breaks it */
-static volatile sig_atomic_t broken_fd = -1;        /* what it is broken with */
+static volatile sig_atomic_t guarded_fds[SIGNALS_BREAK_MAX]; /* TERM breaks them */
+static volatile sig_atomic_t guarded_count;
+static volatile sig_atomic_t broken_fd = -1; /* what they are broken with */
 
 void
 signals_check(void)
@@ -31,6 +33,16 @@ signals_check(void)
 	}
 }
 
+/* break_guarded returns 0 or -errno. */
+static int
+break_guarded(void)
+{
+	for (int i = 0; i < guarded_count; i++)
+		if (dup3(broken_fd, guarded_fds[i], O_CLOEXEC) < 0)
+			return -errno;
+	return 0;
+}
+
 static void
 on_term(int signal)
 {
@@ -38,8 +50,7 @@ on_term(int signal)
 
 	(void)signal;
 	termed = 1;
-	if (guarded_fd >= 0)
-		(void)dup3(broken_fd, guarded_fd, O_CLOEXEC);
+	(void)break_guarded();
 	errno = error;
 }
 
@@ -74,7 +85,7 @@ signals_init(void (*quit)(int signal), void (*reopen)(void))
 
 	on_end = quit;
 	on_reopen = reopen;
-	termed = reopening = ending = waiting = 0;
+	termed = reopening = ending = waiting = guarded_count = 0;
 	handle(SIGTERM, on_term);
 	handle(SIGUSR1, on_signal);
 	handle(SIGINT, on_signal);
@@ -94,16 +105,18 @@ signals_term(void)
 }
 
 int
-signals_break_on_term(int listen_fd)
+signals_break_on_term(int fd)
 {
-	broken_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (broken_fd < 0)
+		broken_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (broken_fd < 0)
 		return -errno;
-	guarded_fd = listen_fd;
+	assert(guarded_count < SIGNALS_BREAK_MAX);
+	guarded_fds[guarded_count] = fd;
+	atomic_signal_fence(memory_order_seq_cst);
+	guarded_count++;
 	/* TERM may have come before there was something to break. */
-	if (termed != 0 && dup3(broken_fd, listen_fd, O_CLOEXEC) < 0)
-		return -errno;
-	return 0;
+	return termed != 0 ? break_guarded() : 0;
 }
 
 void

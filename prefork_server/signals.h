@@ -27,12 +27,14 @@ void signals_init(void (*quit)(int signal), void (*reopen)(void));
 bool signals_term(void);
 
 /*
- * signals_break_on_term lets TERM end a blocking accept(2) on LISTEN_FD, the
+ * signals_break_on_term lets TERM end a blocking accept(2), recv(2) or poll(2) on FD, the
  * one that it interrupts as well as one that is about to begin: the handler puts /dev/null
  * in its place, so that it fails with ENOTSOCK.  A connection that the kernel
- * has handed out by then is returned as usual, and none is lost.  Returns 0 or -errno.
+ * has handed out by then is returned as usual, and none is lost.  For
+ * SIGNALS_BREAK_MAX descriptors at most.  Returns 0 or -errno.
  */
-MUST_CHECK int signals_break_on_term(int listen_fd);
+#define SIGNALS_BREAK_MAX 20
+MUST_CHECK int signals_break_on_term(int fd);
 
 /* signals_check does what the signals since the last wait ask for: for loops that may go on without a wait. */
 void signals_check(void);

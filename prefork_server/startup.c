@@ -51,6 +51,7 @@ fill_crew(struct arbiter *arbiter)
 	    .settings = arbiter->settings,
 	    .access_log = arbiter->access_log,
 	    .listeners = &arbiter->listeners,
+	    .duty = &arbiter->duty,
 	    .limits = arbiter->config->limits,
 	};
 	crew->worker.limits.wanted = access_log_wanted(arbiter->access_log);
@@ -146,11 +147,14 @@ open_memory(struct arbiter *arbiter)
 	};
 	int error = scoreboard_open(&arbiter->board);
 
+	if (error == 0)
+		error = duty_open(&arbiter->duty, duty_default_turns(), &arbiter->board.notice->workers,
+		    &arbiter->board.notice->epoch);
 	if (error == 0) {
 		arbiter->settings = settings_new(values, limits);
 		error = arbiter->settings == NULL ? -errno : 0;
 	}
-	return error == 0 ? 0 : fail(1, "no shared memory: %s", strerror(-error));
+	return error == 0 ? 0 : fail(1, "cannot make what the workers share: %s", strerror(-error));
 }
 
 static int
@@ -221,6 +225,7 @@ startup_close(struct arbiter *arbiter)
 	access_log_free(arbiter->access_log);
 	if (arbiter->settings != NULL)
 		settings_free(arbiter->settings);
+	duty_close(&arbiter->duty);
 	scoreboard_close(&arbiter->board);
 	upgrade_deinit(&arbiter->upgrade);
 }

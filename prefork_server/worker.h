@@ -12,6 +12,7 @@
 #include "common/metrics.h"
 #include "common/settings.h"
 #include "prefork_server/config.h"
+#include "prefork_server/duty.h"
 #include "prefork_server/heartbeat.h"
 #include "prefork_server/lane.h"
 #include "prefork_server/listeners.h"
@@ -24,6 +25,7 @@ struct worker {
 	struct access_log *access_log; /* this process's own writer; NULL: off */
 	struct http_limits limits;     /* the configuration's, with the fields that the access log needs */
 	const struct listeners *listeners;
+	struct duty *duty; /* whose turn it is to accept: for sync; NULL where nobody serves */
 	const struct scoreboard_notice *notice;
 	struct heartbeat *heartbeat; /* of its slot */
 	struct lane *lanes;          /* of its slot, one a thread: config->threads of them are its own */

@@ -21,10 +21,10 @@
 #define PAUSE_MS 100 /* after accept ran out of a resource */
 
 /*
- * Idle workers wait in a blocking accept(2): a connection wakes one of them,
- * not all as poll(2) would, and costs no system call but the accept itself.
+ * With one listening socket, a worker waits in a blocking accept(2): a
+ * connection wakes one of them, not all as poll(2) would, and costs no system call but the accept itself.
  * (epoll with EPOLLEXCLUSIVE wakes one too, but needs five calls where this is one.)
- * SO_RCVTIMEO ends the wait in time for the next heartbeat.
+ * SO_RCVTIMEO ends the wait in time for the next heartbeat.  With several it is poll(2), for those whose turn it is.
  */
 static int
 prepare(const struct listeners *listeners, const struct config *config)
@@ -34,6 +34,8 @@ prepare(const struct listeners *listeners, const struct config *config)
 	struct timeval beat = {.tv_sec = beat_ms / 1000, .tv_usec = beat_ms % 1000 * 1000};
 	int flags = fcntl(listen_fd, F_GETFL);
 
+	if (listeners->count > 1)
+		return 0;
 	if (flags < 0 || fcntl(listen_fd, F_SETFL, flags & ~O_NONBLOCK) != 0 ||
 	    setsockopt(listen_fd, SOL_SOCKET, SO_RCVTIMEO, &beat, sizeof(beat)) != 0)
 		return -errno;
@@ -55,46 +57,99 @@ pause_accepting(struct worker *worker, int error, bool *paused)
 	signals_wait_end();
 }
 
-/* flush_if_idle writes the access log before a wait, and lets it gather lines while connections follow each other. */
-static void
-flush_if_idle(struct worker *worker)
+/*
+ * poll_listeners waits for WAIT_MS until one of them has a connection, and
+ * fills POLLERS.  Returns how many have, 0 where none has, or -errno.
+ */
+static int
+poll_listeners(const struct worker *worker, struct pollfd pollers[CONFIG_BINDS_MAX], int wait_ms)
 {
-	struct pollfd poller = {.fd = worker->listeners->fds[0], .events = POLLIN};
+	const struct listeners *listeners = worker->listeners;
+	int ready;
 
-	if (worker->access_log != NULL && poll(&poller, 1, 0) == 0)
-		access_log_flush(worker->access_log);
+	for (size_t i = 0; i < listeners->count; i++)
+		pollers[i] = (struct pollfd){.fd = listeners->fds[i], .events = POLLIN};
+	ready = poll(pollers, listeners->count, wait_ms);
+	return ready < 0 && errno != EINTR ? -errno : ready < 0 ? 0 : ready;
+}
+
+static bool
+is_anybody_waiting(const struct worker *worker)
+{
+	struct pollfd pollers[CONFIG_BINDS_MAX];
+
+	return poll_listeners(worker, pollers, 0) > 0;
+}
+
+/* accept_one_of takes a connection from the first listening socket that has one, beginning with another one each time. */
+static int
+accept_one_of(const struct worker *worker)
+{
+	static size_t next;
+	struct pollfd pollers[CONFIG_BINDS_MAX];
+	size_t count = worker->listeners->count;
+	int ready = poll_listeners(worker, pollers, worker_beat_ms(worker->config));
+	int fd = ready < 0 ? ready : -EAGAIN;
+
+	for (size_t i = 0; ready > 0 && fd == -EAGAIN && i < count; i++) {
+		size_t at = (next + i) % count;
+
+		if (pollers[at].revents != 0)
+			fd = listener_accept(pollers[at].fd, true);
+	}
+	next = (next + 1) % count;
+	return fd;
+}
+
+/* is_blocking tells whether accept waits. (Another server may share the socket, and its flags.) */
+static bool
+is_blocking(const struct worker *worker)
+{
+	return worker->listeners->count == 1 && (fcntl(worker->listeners->fds[0], F_GETFL) & O_NONBLOCK) == 0;
 }
 
 /* accept_next waits for a connection. Returns it, -EAGAIN when it is time to beat, -ENOTSOCK after TERM, or -errno. */
 static int
-accept_next(struct worker *worker)
+accept_next(struct worker *worker, bool *blocking)
 {
 	int fd;
 
-	flush_if_idle(worker);
+	/* Lines are gathered while connections follow each other, and written before a wait. */
+	if (worker->access_log != NULL && !is_anybody_waiting(worker))
+		access_log_flush(worker->access_log);
+	fd = duty_take(worker->duty);
+	if (fd == -EAGAIN && is_anybody_waiting(worker))
+		duty_claim(worker->duty);
+	if (fd < 0)
+		return fd;
 	signals_wait_begin();
-	fd = listener_accept(worker->listeners->fds[0], true);
+	fd = *blocking ? listener_accept(worker->listeners->fds[0], true) : accept_one_of(worker);
 	signals_wait_end();
+	if (fd == -EAGAIN)
+		*blocking = is_blocking(worker);
 	return fd;
 }
 
 static void
 serve(struct worker *worker, struct exchange *exchange)
 {
+	bool blocking = is_blocking(worker);
 	bool paused = false;
 
 	while (worker_is_alive(worker)) {
 		int fd;
 
 		heartbeat_beat(worker->heartbeat);
-		fd = accept_next(worker);
+		fd = accept_next(worker, &blocking);
 		if (fd >= 0) {
 			paused = false;
+			duty_accepted(worker->duty);
 			exchange_serve(exchange, fd);
 		} else if (fd == -EAGAIN) {
 			if (!worker_has_parent(worker))
 				return;
 		} else if (!signals_term()) {
+			duty_leave();
 			pause_accepting(worker, fd, &paused);
 		}
 	}
@@ -104,15 +159,37 @@ serve(struct worker *worker, struct exchange *exchange)
 static void
 serve_last(struct worker *worker, struct exchange *exchange, int queue_fd)
 {
-	for (unsigned left = worker_last_share(worker, queue_fd); left > 0; left--) {
+	unsigned left = worker_last_share(worker, queue_fd);
+	bool paused = false;
+
+	while (left > 0) {
 		int fd;
 
 		heartbeat_beat(worker->heartbeat);
 		fd = listener_accept(queue_fd, true);
-		if (fd < 0)
+		if (fd == -EAGAIN)
 			return;
+		if (fd < 0) {
+			pause_accepting(worker, fd, &paused);
+			continue;
+		}
 		exchange_serve(exchange, fd);
+		left--;
 	}
+}
+
+/* begin makes QUEUE_FDS, which stay when TERM takes the listening sockets away. Returns 0 or -errno. */
+static int
+begin(struct worker *worker, int queue_fds[CONFIG_BINDS_MAX])
+{
+	const struct listeners *listeners = worker->listeners;
+	int error = duty_begin(worker->duty, worker_beat_ms(worker->config));
+
+	for (size_t i = 0; error == 0 && i < listeners->count; i++) {
+		queue_fds[i] = fcntl(listeners->fds[i], F_DUPFD_CLOEXEC, 0);
+		error = queue_fds[i] < 0 ? -errno : signals_break_on_term(listeners->fds[i]);
+	}
+	return error == 0 ? signals_break_on_term(worker->duty->take_fd) : error;
 }
 
 static int
@@ -120,23 +197,22 @@ run(struct worker *worker)
 {
 	/* Too large for a stack, and there is one in a process. */
 	static struct exchange exchange;
-	/* TERM takes the listening socket away. */
-	int queue_fd = fcntl(worker->listeners->fds[0], F_DUPFD_CLOEXEC, 0);
-	int error;
+	int queue_fds[CONFIG_BINDS_MAX];
+	int error = begin(worker, queue_fds);
 
-	if (queue_fd < 0)
-		return -errno;
-	error = signals_break_on_term(worker->listeners->fds[0]);
 	if (error == 0)
 		error = exchange_init(&exchange, worker);
-	if (error == 0) {
-		lane_enter(worker->lane, LANE_IDLE, clock_now_ns());
-		serve(worker, &exchange);
-		serve_last(worker, &exchange, queue_fd);
-		exchange_deinit(&exchange);
+	if (error != 0)
+		return error;
+	lane_enter(worker->lane, LANE_IDLE, clock_now_ns());
+	serve(worker, &exchange);
+	duty_leave();
+	for (size_t i = 0; i < worker->listeners->count; i++) {
+		serve_last(worker, &exchange, queue_fds[i]);
+		close(queue_fds[i]);
 	}
-	close(queue_fd);
-	return error;
+	exchange_deinit(&exchange);
+	return 0;
 }
 
 const struct worker_class worker_sync = {.name = "sync", .prepare = prepare, .run = run};

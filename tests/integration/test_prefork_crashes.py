@@ -174,6 +174,6 @@ def test_no_zombies_and_no_lost_descriptors(start):
     assert descriptors(server.pid) == before
     for pid in workers(server, 3):
         wait_until(lambda: descriptors(pid) == workers_before, "a worker with the usual descriptors")
-    # The arbiter: 0 to 2, two listening sockets, the pipe that holds the admin process.
-    # A worker: 0 to 2, its listening socket twice, and what TERM puts in its place.
-    assert len(before) == 6 and len(workers_before) == 6
+    # The arbiter: 0 to 2, two listening sockets, the two ends that turns go through, the pipe that holds the admin process.
+    # A worker: 0 to 2, its listening socket twice, the two ends, and what TERM puts in their place.
+    assert len(before) == 8 and len(workers_before) == 8

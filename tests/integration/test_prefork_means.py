@@ -18,7 +18,7 @@ def test_no_descriptor_for_a_connection(start):
     server = start("--sleep", 0)
     (worker,) = workers(server, 1)
     assert server.get()[0] == 200
-    used = wait_until(lambda: len(os.listdir(f"/proc/{worker}/fd")) == 6 and 6, "a worker at rest")
+    used = wait_until(lambda: len(os.listdir(f"/proc/{worker}/fd")) == 8 and 8, "a worker at rest")
     hard = resource.prlimit(worker, resource.RLIMIT_NOFILE)[1]
     resource.prlimit(worker, resource.RLIMIT_NOFILE, (used, hard))
     peers = [send(server) for _ in range(3)]
@@ -63,7 +63,7 @@ def test_no_process_for_a_worker(start):
 def test_workers_that_cannot_begin_end_the_arbiter():
     """Exit status 3 of a worker is the arbiter's too, as in gunicorn: to try again would change nothing."""
     # (A leak check would want descriptors of its own.)
-    done = run("--bind", "127.0.0.1:0", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4)),
+    done = run("--bind", "127.0.0.1:0", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (6, 6)),
                env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
     assert done.returncode == 3
     assert re.search(r"\[ERROR\] Worker cannot begin: Too many open files", done.stderr)

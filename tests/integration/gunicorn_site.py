@@ -1,4 +1,4 @@
-"""A server that a script drives, real gunicorn or ours: started, signalled, asked, and what was seen of it, in one form for both."""
+"""A server that a script drives, real gunicorn or ours: started, signalled, asked, and what was seen of it."""
 
 import collections
 import itertools
@@ -118,8 +118,9 @@ class Site:
         environment = {**clean, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT / "tests/integration"),
                        "SITE": str(self.folder), **(env or {})}
         with open(output, "ab") as file:
-            return subprocess.Popen(["bash", "-c", shell, "bash", *command] if shell else command, cwd=self.folder, env=environment,
-                                    stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, pass_fds=self.given_fds)
+            return subprocess.Popen(["bash", "-c", shell, "bash", *command] if shell else command, cwd=self.folder,
+                                    env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
+                                    pass_fds=self.given_fds)
 
     def start(self, *options, bind="127.0.0.1:0", workers=1, env=None, shell=None):
         """Starts it, and waits until WORKERS workers are there."""
@@ -211,7 +212,8 @@ class Site:
             raise self.failure(error) from None
 
     def failure(self, error):
-        texts = [path.read_text(errors="replace") for path in dict.fromkeys([self.folder / "output", *self.logs]) if path.exists()]
+        paths = dict.fromkeys([self.folder / "output", *self.logs])
+        texts = [path.read_text(errors="replace") for path in paths if path.exists()]
         return AssertionError(f"{type(self).__name__}: {error}\n" + "".join(texts))
 
     def output(self):

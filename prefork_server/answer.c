@@ -121,17 +121,16 @@ begin_answer(struct exchange *exchange)
 		lane_forget(exchange->worker->lane);
 }
 
-int
-answer_send(struct exchange *exchange)
+/* compose begins the plan's answer: its header section in HEAD, and PARTS of which it is made. Returns how many. */
+static int
+compose(struct exchange *exchange, char head[ANSWER_HEAD_MAX], struct iovec parts[2])
 {
 	const struct workload_plan *plan = &exchange->plan;
-	char head[ANSWER_HEAD_MAX];
-	struct iovec parts[2];
 	int count = 1;
 
 	begin_answer(exchange);
 	parts[0].iov_base = head;
-	parts[0].iov_len = write_head(exchange, head, sizeof(head), (int64_t)plan->body_len);
+	parts[0].iov_len = write_head(exchange, head, ANSWER_HEAD_MAX, (int64_t)plan->body_len);
 	if (!exchange->request.head && plan->body_len > 0) {
 		/* iovec wants a pointer that sendmsg will not write through. */
 		parts[1].iov_base = (void *)(uintptr_t)workload_plan_body(plan);
@@ -139,7 +138,34 @@ answer_send(struct exchange *exchange)
 		exchange->body_bytes = plan->body_len;
 		count = 2;
 	}
+	return count;
+}
+
+int
+answer_send(struct exchange *exchange)
+{
+	char head[ANSWER_HEAD_MAX];
+	struct iovec parts[2];
+	int count = compose(exchange, head, parts);
+
 	return send_parts(exchange, parts, count);
+}
+
+bool
+answer_send_last(struct exchange *exchange)
+{
+	char head[ANSWER_HEAD_MAX];
+	struct iovec parts[2];
+	int count = compose(exchange, head, parts);
+	size_t len = 0;
+
+	for (int i = 0; i < count; i++)
+		len += parts[i].iov_len;
+	if (!client_write_last(&exchange->client, parts, count))
+		return false;
+	exchange->sent_bytes += len;
+	metrics_add(&exchange->worker->metrics->sent_bytes, len);
+	return true;
 }
 
 int

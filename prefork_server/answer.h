@@ -17,6 +17,12 @@
 MUST_CHECK int answer_send(struct exchange *exchange);
 
 /*
+ * answer_send_last does so where the process ends behind it: without a wait,
+ * as far as the peer's answer finds room (client_write_last).  Returns whether all of it did.
+ */
+MUST_CHECK bool answer_send_last(struct exchange *exchange);
+
+/*
  * answer_send_piece sends LEN bytes of the body that /echo gives back, or its
  * end when LEN is 0, behind the head if that has not left yet.  Errors as answer_send.
  */

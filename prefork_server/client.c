@@ -77,6 +77,10 @@ client_read(struct client *client, char *buf, size_t size, uint64_t due_ns)
 	}
 }
 
+/* What is read at a time, only to be dropped, and how often where that may not take long. */
+#define DROP_BYTES 4096
+#define DROP_TIMES 16
+
 /* skip_sent takes the first SENT bytes off PARTS; returns how many parts are used up. */
 static int
 skip_sent(struct iovec *parts, int count, size_t sent)
@@ -117,15 +121,27 @@ client_write(struct client *client, struct iovec *parts, int count, uint64_t due
 }
 
 bool
+client_write_last(struct client *client, struct iovec *parts, int count)
+{
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)count};
+	ssize_t sent = sendmsg(client->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+	char dropped[DROP_BYTES];
+
+	/* What is unread when the process ends would reset the connection, and with it what was sent. */
+	if (shutdown(client->fd, SHUT_WR) == 0)
+		for (int i = 0; i < DROP_TIMES; i++)
+			if (recv(client->fd, dropped, sizeof(dropped), MSG_DONTWAIT) <= 0)
+				break;
+	return sent >= 0 && skip_sent(parts, count, (size_t)sent) == count;
+}
+
+bool
 client_has_unread(const struct client *client)
 {
 	int unread = 0;
 
 	return ioctl(client->fd, FIONREAD, &unread) == 0 && unread > 0;
 }
-
-/* What a lingering close reads at a time. */
-#define DROP_BYTES 4096
 
 bool
 client_end(struct client *client)

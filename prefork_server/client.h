@@ -30,6 +30,13 @@ MUST_CHECK ssize_t client_read(struct client *client, char *buf, size_t size, ui
  */
 MUST_CHECK int client_write(struct client *client, struct iovec *parts, int count, uint64_t due_ns);
 
+/*
+ * client_write_last is for a process that is about to end: it sends what the
+ * kernel takes of PARTS at once, ends our side, and drops what has come.  It
+ * neither waits nor looks at signals.  Returns whether all of PARTS was taken.
+ */
+MUST_CHECK bool client_write_last(struct client *client, struct iovec *parts, int count);
+
 /* client_has_unread tells whether the peer sent bytes that nobody has read. */
 bool client_has_unread(const struct client *client);
 

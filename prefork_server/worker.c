@@ -29,7 +29,10 @@ worker_class_find(const char *name)
 
 #define BEAT_MAX_MS 1000
 
-static struct worker *self;       /* of this process, for quit */
+/* Of this process, for quit. */
+static struct worker *self;
+static const struct worker_class *self_class;
+
 static _Atomic uint64_t requests; /* of all threads; counted only where there is a most */
 
 static void
@@ -43,6 +46,8 @@ say_goodbye(void)
 static void
 quit(int signal)
 {
+	if (signal == SIGABRT && self_class->abort != NULL)
+		self_class->abort();
 	say_goodbye();
 	_exit(signal == SIGABRT ? 1 : 0);
 }
@@ -77,6 +82,7 @@ worker_main(struct worker *worker, const struct worker_class *class)
 	int error;
 
 	self = worker;
+	self_class = class;
 	if (worker->config->max_requests > 0)
 		worker->requests_max =
 		    (uint64_t)worker->config->max_requests + draw((uint64_t)worker->config->max_requests_jitter);

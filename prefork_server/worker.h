@@ -50,6 +50,12 @@ struct worker_class {
 	 * begin: then nobody else could, and the arbiter gives up.
 	 */
 	int (*run)(struct worker *worker);
+	/*
+	 * Is called when the worker got ABRT and is about to end: the log is to
+	 * name what it was busy with.  In a wait or between two (signals.h); it
+	 * may call anything, but neither wait nor look at signals.  NULL: nothing to say.
+	 */
+	void (*abort)(void);
 };
 
 /* The names of worker_classes[], in its order. */

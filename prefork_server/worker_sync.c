@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "common/metrics.h"
 #include "prefork_server/exchange.h"
+#include "prefork_server/exchange_abort.h"
 #include "prefork_server/signals.h"
 
 #define PAUSE_MS 100 /* after accept ran out of a resource */
@@ -192,6 +193,16 @@ begin(struct worker *worker, int queue_fds[CONFIG_BINDS_MAX])
 	return error == 0 ? signals_break_on_term(worker->duty->take_fd) : error;
 }
 
+static struct exchange *serving; /* of this process, for name_request; NULL: nothing yet */
+
+/* name_request: see worker_class.abort. */
+static void
+name_request(void)
+{
+	if (serving != NULL)
+		exchange_abort(serving);
+}
+
 static int
 run(struct worker *worker)
 {
@@ -204,6 +215,7 @@ run(struct worker *worker)
 		error = exchange_init(&exchange, worker);
 	if (error != 0)
 		return error;
+	serving = &exchange;
 	lane_enter(worker->lane, LANE_IDLE, clock_now_ns());
 	serve(worker, &exchange);
 	duty_leave();
@@ -211,8 +223,9 @@ run(struct worker *worker)
 		serve_last(worker, &exchange, queue_fds[i]);
 		close(queue_fds[i]);
 	}
+	serving = NULL;
 	exchange_deinit(&exchange);
 	return 0;
 }
 
-const struct worker_class worker_sync = {.name = "sync", .prepare = prepare, .run = run};
+const struct worker_class worker_sync = {.name = "sync", .prepare = prepare, .run = run, .abort = name_request};

@@ -1,4 +1,4 @@
-"""A server that a script drives, real gunicorn or ours: started, signalled, asked, and what was seen of it."""
+"""A server that a script drives, real gunicorn or ours: started, signalled, asked, and what was seen of it, in one form for both."""
 
 import collections
 import itertools
@@ -118,9 +118,8 @@ class Site:
         environment = {**clean, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT / "tests/integration"),
                        "SITE": str(self.folder), **(env or {})}
         with open(output, "ab") as file:
-            return subprocess.Popen(["bash", "-c", shell, "bash", *command] if shell else command, cwd=self.folder,
-                                    env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
-                                    pass_fds=self.given_fds)
+            return subprocess.Popen(["bash", "-c", shell, "bash", *command] if shell else command, cwd=self.folder, env=environment,
+                                    stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, pass_fds=self.given_fds)
 
     def start(self, *options, bind="127.0.0.1:0", workers=1, env=None, shell=None):
         """Starts it, and waits until WORKERS workers are there."""
@@ -212,8 +211,7 @@ class Site:
             raise self.failure(error) from None
 
     def failure(self, error):
-        paths = dict.fromkeys([self.folder / "output", *self.logs])
-        texts = [path.read_text(errors="replace") for path in paths if path.exists()]
+        texts = [path.read_text(errors="replace") for path in dict.fromkeys([self.folder / "output", *self.logs]) if path.exists()]
         return AssertionError(f"{type(self).__name__}: {error}\n" + "".join(texts))
 
     def output(self):
@@ -404,4 +402,4 @@ class Ours(Site):
             resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, (3, 3))
 
     def normal(self, level, text):
-        return re.sub(r"timed out after \S+ s", "timed out after N s", super().normal(level, text))
+        return re.sub(r"(timed out after|was busy for) \S+ s", r"\1 N s", super().normal(level, text))

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from prefork import GET, Load, asleep, metric, send, start, status_of, workers
+from prefork import Load, asleep, send, start, status_of, workers
 from servers import ROOT, parent_of, wait_until
 
 
@@ -25,30 +25,6 @@ def test_a_worker_killed_under_load_loses_no_other_request(start):
     assert len(load.lost) <= 1, load.lost
     server.wait_log(rf"\[{server.pid}\] \[ERROR\] Worker \(pid:{killed}\) was sent SIGKILL! Perhaps out of memory\?")
     assert len(workers(server, 4)) == 4
-
-
-def test_a_request_longer_than_timeout_is_ended(start):
-    server = start("--timeout", 4, "--sleep", 0, "--admin", "127.0.0.1:0")
-    (worker,) = workers(server, 1)
-    assert server.exchange(b"GET /?sleep=30 HTTP/1.1\r\nHost: x\r\n\r\n") == b""
-    server.wait_log(rf"\[CRITICAL\] WORKER TIMEOUT \(pid:{worker}\)")
-    server.wait_log(rf"\[ERROR\] Worker \(pid:{worker}\) exited with code 1")
-    assert workers(server, 1) != [worker]
-    assert server.get()[0] == 200
-    assert metric(server, "loopfork_worker_timeouts_total") == 1
-    assert "SIGKILL" not in server.log()
-
-
-def test_a_computation_longer_than_timeout_is_ended(start):
-    """As a sleep is: at once, and not by force."""
-    server = start("--timeout", 4, "--cpu", 600000, "--max-cpu", 600000)
-    (worker,) = workers(server, 1)
-    assert server.exchange(GET) == b""
-    server.wait_log(rf"\[CRITICAL\] WORKER TIMEOUT \(pid:{worker}\)")
-    server.wait_log(rf"\[ERROR\] Worker \(pid:{worker}\) exited with code 1")
-    assert workers(server, 1) != [worker]
-    assert server.get("/?cpu=1")[0] == 200
-    assert "SIGKILL" not in server.log()
 
 
 def test_idle_and_busy_workers_are_not_overdue(start):

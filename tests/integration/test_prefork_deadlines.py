@@ -1,6 +1,10 @@
 """Deadlines of prefork_server: no header, body, answer or handler takes longer than it may, and the log says whose it was."""
 
 import contextlib
+import os
+import pathlib
+import re
+import signal
 import socket
 import threading
 import time
@@ -8,7 +12,7 @@ import time
 import pytest
 
 from prefork import metric, send, start, workers
-from servers import PATIENCE, parse_response, read_all
+from servers import PATIENCE, parse_response, read_all, wait_until
 
 
 @pytest.mark.parametrize("work", ["sleep=30", "cpu=50000", "cpu=50000&sleep=30"])
@@ -154,3 +158,75 @@ def test_a_flood_ends_before_its_worker(start):
     assert server.get()[0] == 200
     assert workers(server, 1) == old
     assert "WORKER TIMEOUT" not in server.log()
+
+
+@pytest.mark.parametrize("work", ["sleep=30", "cpu=60000"])
+def test_a_worker_that_is_ended_by_timeout_says_so_to_the_log_and_the_client(start, tmp_path, work):
+    access = tmp_path / "access.log"
+    server = start("--timeout", 3, "--max-cpu", 60000, "--access-logfile", access, "--admin", "127.0.0.1:0")
+    (worker,) = workers(server, 1)
+    # What follows the request, unread, must not turn the answer into a reset.
+    status, head, body = parse_response(server.exchange(f"GET /slow?{work} HTTP/1.1\r\nHost: x\r\n\r\n".encode() + b"GET " * 1000))
+    assert status == 504 and b"\r\nConnection: close" in head and b"--timeout" in body
+    assert len(body) == int(re.search(rb"Content-Length: (\d+)", head).group(1))
+    server.wait_log(rf'\[{worker}\] \[ERROR\] Worker \(pid:{worker}\) was busy for \d+\.\d s with "GET /slow\?{work} HTTP/1\.1" '
+                    r"from 127\.0\.0\.1: ended by --timeout, answered 504\n")
+    server.wait_log(rf"\[CRITICAL\] WORKER TIMEOUT \(pid:{worker}\)")
+    server.wait_log(rf"\[ERROR\] Worker \(pid:{worker}\) exited with code 1")
+    assert "SIGKILL" not in server.log()
+    assert re.search(rf'"GET /slow\?{work} HTTP/1\.1" 504 {len(body)} ', access.read_text())
+    assert workers(server, 1) != [worker]
+    assert server.get("/?sleep=0")[0] == 200
+    assert metric(server, "loopfork_worker_timeouts_total") == metric(server, "loopfork_handler_timeouts_total") == 1
+    assert metric(server, 'loopfork_responses_total{code="504"}') == 1
+
+
+def test_abrt_in_the_middle_of_a_body_names_the_request(start):
+    """Its client is still sending, so nothing is answered."""
+    server = start("--timeout", 0)
+    (worker,) = workers(server, 1)
+    with send(server, b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n123") as peer:
+        read_response_head(peer)
+        os.kill(worker, signal.SIGABRT)
+        assert read_all(peer) == b""
+    server.wait_log(rf'Worker \(pid:{worker}\) was busy for \d+\.\d s with "POST /echo HTTP/1\.1" from 127\.0\.0\.1: '
+                    r"ended by SIGABRT\n")
+    server.wait_log(rf"\[ERROR\] Worker \(pid:{worker}\) exited with code 1")
+
+
+def read_response_head(peer):
+    data = b""
+    while b"\r\n\r\n123" not in data:
+        data += peer.recv(1000)
+
+
+def test_abrt_in_the_middle_of_a_header(start):
+    server = start("--timeout", 0)
+    (worker,) = workers(server, 1)
+    with send(server, b"GET / HT") as peer:
+        wait_until(lambda: has_connection(worker, peer), "a worker with the connection")
+        os.kill(worker, signal.SIGABRT)
+        assert read_all(peer) == b""
+    server.wait_log(rf"Worker \(pid:{worker}\) was busy for \d+\.\d s with an unfinished request from 127\.0\.0\.1: ended by SIGABRT\n")
+
+
+def has_connection(pid, peer):
+    """PID has a descriptor of the connection whose other end is PEER."""
+    address = "%08X:%04X" % (socket.htonl(0x7F000001), peer.getsockname()[1])
+    rows = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    inodes = {f"socket:[{row[9]}]" for row in rows if row[2] == address}
+    links = set()
+    for path in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            links.add(os.readlink(path))
+    return inodes & links
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT, signal.SIGABRT])
+def test_a_worker_with_nothing_to_do_has_nothing_to_say(start, number):
+    server = start()
+    (worker,) = workers(server, 1)
+    assert server.get("/?sleep=0")[0] == 200
+    os.kill(worker, number)
+    server.wait_log(rf"Worker exiting \(pid: {worker}\)")
+    assert "was busy" not in server.log()

@@ -21,7 +21,7 @@ def upgrade(site, *options):
     return old, new
 
 
-@scenario()
+@scenario(ours=False)
 def usr2_and_the_new_one_takes_over(site):
     old, new = upgrade(site)
     site.workers(1, old)
@@ -39,11 +39,7 @@ def usr2_and_the_new_one_takes_over(site):
     site.see_pid_files("at the end", {old: "old", new: "new"})
 
 
-def told(times):
-    return {"other-arbiter": {"arbiter 1": ([], ["INFO The other arbiter (pid:PID) has ended; this one goes on"] * times)}}
-
-
-@scenario(differs=told(2))
+@scenario(ours=False)
 def usr2_and_back(site):
     old, new = upgrade(site)
     site.signal(signal.SIGTERM, new)
@@ -61,7 +57,7 @@ def usr2_and_back(site):
     site.see_pid_files("at the end", {old: "old", new: "new"})
 
 
-@scenario(differs=told(1))
+@scenario(ours=False)
 def usr2_twice(site):
     old, new = upgrade(site)
     site.tell(signal.SIGUSR2, old)
@@ -74,7 +70,7 @@ def usr2_twice(site):
     site.wait()
 
 
-@scenario()
+@scenario(ours=False)
 def usr2_and_a_killed_old_one(site):
     old, new = upgrade(site, "--timeout", 3)
     workers = site.workers(1, old)
@@ -88,7 +84,7 @@ def usr2_and_a_killed_old_one(site):
     site.ended(new)
 
 
-@scenario()
+@scenario(ours=False)
 def usr2_and_a_unix_socket(site):
     """Its file stays for as long as somebody listens."""
     path = site.folder / "socket"
@@ -105,7 +101,6 @@ def usr2_and_a_unix_socket(site):
     site.signal(signal.SIGTERM, new)
     site.ended(new)
     site.see("left", path.exists())
-
 
 def start_in_background(site, *options):
     site.logs = [site.folder / "log"]
@@ -161,7 +156,6 @@ def usr2_of_a_daemon(site):
     site.signal(signal.SIGTERM, new)
     site.ended(new)
 
-
 @scenario(ours=False)
 def another_user_and_group(site):
     site.start("--user", "nobody", "--group", "nogroup")
@@ -178,7 +172,7 @@ def users_that_there_are_not(site):
     site.fails("group", "--bind", "127.0.0.1:0", "--group", "no-such-group")
 
 
-@scenario()
+@scenario(ours=False)
 def sockets_of_the_service_manager(site):
     with socket.create_server(("127.0.0.1", 0)) as given:
         site.given_fds = (given.fileno(),)

@@ -41,16 +41,6 @@ def term_lets_a_request_end(site):
     site.wait()
 
 
-@scenario()
-def term_twice(site):
-    site.start()
-    peer = site.ask_and_wait("/?sleep=2")
-    site.tell(signal.SIGTERM)
-    site.signal(signal.SIGTERM)
-    site.see("answer", peer.answer())
-    site.wait()
-
-
 def stop_busy(site, number):
     site.start()
     peer = site.ask_and_wait(FOR_EVER)
@@ -102,7 +92,6 @@ def int_hurries_a_graceful_stop(site):
     site.see("answer", peer.answer())
     site.wait()
     site.see("ended at once", time.monotonic() - begin < 2.5)
-
 
 @scenario()
 def ttin_and_ttou(site):

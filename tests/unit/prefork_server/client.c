@@ -244,6 +244,32 @@ test_write_to_one_who_is_gone(void **state)
 }
 
 static void
+test_last_words_do_not_wait_and_are_not_reset(void **state)
+{
+	static char bytes[4 << 20];
+	struct iovec parts[] = {{(void *)(uintptr_t) "last ", 5}, {(void *)(uintptr_t) "words", 5}};
+	struct iovec much = {bytes, sizeof(bytes)};
+	struct pair pair = open_pair();
+	char buf[16] = "";
+
+	(void)state;
+	assert_int_equal(write(pair.peer, bytes, 20000), 20000);
+	assert_true(client_write_last(&pair.client, parts, 2));
+	assert_false(client_has_unread(&pair.client));
+	client_close(&pair.client, 0);
+	assert_int_equal(read(pair.peer, buf, sizeof(buf)), 10);
+	assert_string_equal(buf, "last words");
+	assert_int_equal(read(pair.peer, buf, sizeof(buf)), 0);
+	close(pair.peer);
+	pair = open_pair();
+	assert_false(client_write_last(&pair.client, &much, 1));
+	close(pair.peer);
+	assert_false(client_write_last(&pair.client, &much, 1));
+	pair.peer = -1;
+	close_pair(&pair);
+}
+
+static void
 test_lingering_ends_when_the_peer_has_ended(void **state)
 {
 	struct pair pair = open_pair();
@@ -331,6 +357,7 @@ main(void)
 	    cmocka_unit_test(test_write_sends_all_parts_to_a_slow_reader),
 	    cmocka_unit_test(test_write_to_one_who_does_not_read),
 	    cmocka_unit_test(test_write_to_one_who_is_gone),
+	    cmocka_unit_test(test_last_words_do_not_wait_and_are_not_reset),
 	    cmocka_unit_test(test_lingering_ends_when_the_peer_has_ended),
 	    cmocka_unit_test(test_lingering_has_an_end),
 	    cmocka_unit_test(test_lingering_lasts_as_long_as_it_is_told),

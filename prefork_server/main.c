@@ -16,7 +16,7 @@ main(int argc, char **argv)
 	static struct arbiter arbiter;
 	static struct config config;
 	static struct config_file file;
-	struct upgrade upgrade;
+	static struct upgrade upgrade;
 	int status;
 
 	if (standard_fds_open() != 0)

@@ -101,6 +101,7 @@ class Site:
         self.seen = {}
         self.process = None
         self.given_fds = ()  # of ours, that it is to have too
+        self.leaks = True  # are looked for at the end, which takes descriptors
         self.peers = []
         self.bind = None
         self.numbers = itertools.count()
@@ -117,6 +118,9 @@ class Site:
                  if not name.startswith(("LISTEN_", "GUNICORN_", "NOTIFY_")) and name != "WEB_CONCURRENCY"}
         environment = {**clean, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT / "tests/integration"),
                        "SITE": str(self.folder), **(env or {})}
+        # A sanitizer leaves the signals and the descriptors that a script is about to the server.
+        own = f":handle_segv=0:detect_leaks={int(self.leaks)}"
+        environment["ASAN_OPTIONS"] = environment.get("ASAN_OPTIONS", "") + own
         with open(output, "ab") as file:
             return subprocess.Popen(["bash", "-c", shell, "bash", *command] if shell else command, cwd=self.folder, env=environment,
                                     stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, pass_fds=self.given_fds)
@@ -398,6 +402,7 @@ class Ours(Site):
 
     def allow_boot(self, allowed):
         """A worker needs more descriptors than there are of now."""
+        self.leaks = False
         if not allowed:
             resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, (3, 3))
 

@@ -52,6 +52,12 @@ log_open(const char *path, enum log_level level)
 {
 	log_set_level(level);
 	log_path = path == NULL || strcmp(path, "-") == 0 ? NULL : path;
+	if (log_path == NULL) {
+		int old = atomic_exchange(&log_fd, STDERR_FILENO);
+
+		if (old != STDERR_FILENO)
+			close(old);
+	}
 	return log_reopen();
 }
 

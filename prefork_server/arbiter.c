@@ -40,8 +40,8 @@ on_quit(struct arbiter *arbiter)
 	return STOP_QUICKLY;
 }
 
-static void
-reopen_logs(struct arbiter *arbiter)
+void
+arbiter_reopen_logs(struct arbiter *arbiter)
 {
 	int error = log_reopen();
 
@@ -64,10 +64,7 @@ static enum verdict
 on_hup(struct arbiter *arbiter)
 {
 	log_info("Hang up: %s", arbiter->name);
-	reopen_logs(arbiter);
-	/* As gunicorn does: the count of workers is again the configured one. */
-	arbiter->crew.target = (unsigned)arbiter->config->workers;
-	crew_reload(&arbiter->crew);
+	reload_run(arbiter);
 	if (arbiter->admin.pid != 0)
 		kill(arbiter->admin.pid, SIGUSR1);
 	return GO_ON;
@@ -76,7 +73,7 @@ on_hup(struct arbiter *arbiter)
 static enum verdict
 on_usr1(struct arbiter *arbiter)
 {
-	reopen_logs(arbiter);
+	arbiter_reopen_logs(arbiter);
 	forward_usr1(arbiter);
 	return GO_ON;
 }
@@ -214,6 +211,12 @@ wait_signal(uint64_t due_ns)
 	return number > 0 ? number : 0;
 }
 
+static uint64_t
+earlier(uint64_t a_ns, uint64_t b_ns)
+{
+	return a_ns < b_ns ? a_ns : b_ns;
+}
+
 /* obey carries out signal NUMBER; SIGCHLD and 0 only woke us. */
 static enum verdict
 obey(struct arbiter *arbiter, int number)
@@ -282,12 +285,14 @@ drain(struct arbiter *arbiter, struct drain *door, bool can_boot, uint64_t due_n
 {
 	struct crew *crew = &arbiter->crew;
 
-	while (!drain_is_over(door) && clock_now_ns() < due_ns && can_serve(crew, can_boot)) {
+	while (!(drain_is_over(door) && arbiter->reload.leaving.count == 0) && clock_now_ns() < due_ns &&
+	       can_serve(crew, can_boot)) {
 		int number;
 
+		reload_manage(arbiter);
 		if (can_boot)
 			crew_manage(crew);
-		number = wait_signal(door->look_ns < due_ns ? door->look_ns : due_ns);
+		number = wait_signal(earlier(earlier(door->look_ns, due_ns), reload_due_ns(arbiter)));
 		can_boot = reap(arbiter) == 0 && can_boot;
 		if (obey_stopping(arbiter, number) == STOP_QUICKLY)
 			return STOP_QUICKLY;
@@ -308,6 +313,7 @@ stop(struct arbiter *arbiter, enum verdict how, bool can_boot)
 	bool ours;
 	int error = 0;
 
+	arbiter->reload.again = false;
 	promote(arbiter);
 	/* Others go on listening where they are not: what waits is left to them. */
 	ours = !arbiter->listeners.managed && !upgrade_is_under_way(&arbiter->upgrade);
@@ -321,6 +327,7 @@ stop(struct arbiter *arbiter, enum verdict how, bool can_boot)
 	}
 	crew_stop(&arbiter->crew, how == STOP_GRACEFULLY ? SIGTERM : SIGQUIT);
 	/* After the signal, so that no worker takes the end of its socket for a fault. */
+	listeners_close(&arbiter->reload.leaving);
 	if (error == 0 && ours)
 		listeners_close(&arbiter->listeners);
 	else
@@ -356,9 +363,10 @@ arbiter_run(struct arbiter *arbiter)
 	crew->looked_ns = clock_now_ns();
 	while (verdict == GO_ON && halt == 0) {
 		promote(arbiter);
+		reload_manage(arbiter);
 		crew_manage(crew);
 		admin_child_manage(&arbiter->admin);
-		verdict = obey(arbiter, wait_signal(crew_due_ns(crew)));
+		verdict = obey(arbiter, wait_signal(earlier(crew_due_ns(crew), reload_due_ns(arbiter))));
 		halt = reap(arbiter);
 		crew_murder(crew);
 	}

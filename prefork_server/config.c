@@ -433,14 +433,9 @@ take_environment(struct config *config, char *error, size_t error_size)
 	return -EINVAL;
 }
 
-/* complete derives the rest, and finds what no option alone can be wrong about. */
-static int
-complete(struct config *config, char *error, size_t error_size)
+int
+config_check(const struct config *config, char *error, size_t error_size)
 {
-	settings_name_rest(&config->sleep_ns, &config->cpu_ns, 100 * NS_PER_MS);
-	if (config->threads > 1 && strcmp(worker_classes[config->worker_class]->name, "sync") == 0)
-		config->worker_class = worker_class_find("gthread");
-	set_limits(config);
 	if (config->sleep_ns > config->max_sleep_ns)
 		snprintf(error, error_size, "--sleep %g is above --max-sleep %g; raise the latter",
 		    (double)config->sleep_ns / (double)NS_PER_SEC, (double)config->max_sleep_ns / (double)NS_PER_SEC);
@@ -454,6 +449,17 @@ complete(struct config *config, char *error, size_t error_size)
 	else
 		return 0;
 	return -EINVAL;
+}
+
+/* complete derives the rest. */
+static int
+complete(struct config *config, char *error, size_t error_size)
+{
+	settings_name_rest(&config->sleep_ns, &config->cpu_ns, 100 * NS_PER_MS);
+	if (config->threads > 1 && strcmp(worker_classes[config->worker_class]->name, "sync") == 0)
+		config->worker_class = worker_class_find("gthread");
+	set_limits(config);
+	return config_check(config, error, error_size);
 }
 
 void

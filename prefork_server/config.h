@@ -97,6 +97,9 @@ void config_parse(struct config *config, struct config_file *file, int argc, cha
 MUST_CHECK int config_parse_again(
     struct config *config, struct config_file *file, int argc, char **argv, char *error, size_t error_size);
 
+/* config_check finds what no option alone can be wrong about. Returns 0, or -EINVAL with a line in ERROR. */
+MUST_CHECK int config_check(const struct config *config, char *error, size_t error_size);
+
 /* config_differ calls DIFFER for each option that differs between A and B: see options_differ. */
 void config_differ(const struct config *a, const struct config *b, options_differ_fn *differ, void *context);
 

@@ -122,6 +122,7 @@ spawn(struct crew *crew)
 	member->generation = crew->generation;
 	member->age = ++crew->born;
 	member->born_ns = now;
+	member->timeout_ns = crew->worker.config->timeout_ns;
 	member->first_beat = member->watch.seen;
 	member->ending = false;
 	member->aborted = false;
@@ -141,7 +142,7 @@ crew_manage(struct crew *crew)
 		fresh++;
 	/* Where not all new ones could be started, as many old ones stay. */
 	staying = count(crew, false);
-	while (staying > crew->target && (oldest = find_oldest(crew)) != NULL) {
+	while (!crew->hold && staying > crew->target && (oldest = find_oldest(crew)) != NULL) {
 		oldest->ending = true;
 		scoreboard_end(crew->board, (size_t)(oldest - crew->members),
 		    oldest->generation == crew->generation ? SCOREBOARD_TOO_MANY : SCOREBOARD_RELOAD);
@@ -175,7 +176,6 @@ murder(struct crew *crew, struct crew_member *member)
 void
 crew_murder(struct crew *crew)
 {
-	uint64_t timeout_ns = crew->worker.config->timeout_ns;
 	uint64_t now = clock_now_ns();
 	uint64_t elapsed_ns = now - crew->looked_ns;
 
@@ -189,7 +189,7 @@ crew_murder(struct crew *crew)
 		if (member->pid == 0)
 			continue;
 		silent_ns = heartbeat_watch_look(&member->watch, &crew->board->rows[i].heartbeat, elapsed_ns);
-		if (timeout_ns != 0 && silent_ns > timeout_ns)
+		if (member->timeout_ns != 0 && silent_ns > member->timeout_ns)
 			murder(crew, member);
 	}
 	recycle_large(crew);

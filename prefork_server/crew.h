@@ -24,6 +24,7 @@ struct crew_member {
 	unsigned generation; /* each reload begins a new one */
 	uint64_t age;        /* the how-manieth worker this is */
 	uint64_t born_ns;
+	uint64_t timeout_ns; /* by the configuration at its birth */
 	bool ending;         /* was sent TERM because another takes its place, or none shall */
 	bool aborted;        /* was overdue at the last look, and sent ABRT */
 	uint64_t first_beat; /* the counter at its birth: where it still stands there, the worker never came to serve */
@@ -46,6 +47,7 @@ struct crew {
 	uint64_t looked_ns;      /* when the heartbeats were last looked at */
 	unsigned outgrown;       /* looks in a row at which workers were larger than --max-rss soon after their birth */
 	uint64_t recycle_due_ns; /* none is recycled by size before */
+	bool hold;               /* the old generation stays for now: reload.h */
 	bool stopping;           /* crew_stop */
 	unsigned slots;          /* members[slots..] were never used */
 	struct crew_member members[SCOREBOARD_SLOTS];

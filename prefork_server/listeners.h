@@ -15,8 +15,10 @@
 struct listeners {
 	size_t count; /* at least 1 while open */
 	int fds[CONFIG_BINDS_MAX];
-	bool managed;       /* they are the service manager's, which goes on listening */
-	bool files_removed; /* those of Unix sockets */
+	char addresses[CONFIG_BINDS_MAX]
+		      [CONFIG_ADDRESS_MAX]; /* what --bind calls them; "": unknown, they were inherited */
+	bool managed;                       /* they are the service manager's, which goes on listening */
+	bool files_removed;                 /* those of Unix sockets */
 };
 
 /*
@@ -24,6 +26,17 @@ struct listeners {
  * with a sentence in ERROR, and then none is open.
  */
 MUST_CHECK int listeners_open(struct listeners *listeners, const struct config *config, char *error, size_t error_size);
+
+/*
+ * listeners_change makes NEXT what CONFIG asks for: it keeps the sockets of NOW
+ * whose address is named still, opens the others, and puts those of NOW that
+ * are named no more into LEAVING.  Returns 0; or the exit status, as above, and then all is as it was.
+ */
+MUST_CHECK int listeners_change(const struct listeners *now, const struct config *config, struct listeners *next,
+    struct listeners *leaving, char *error, size_t error_size);
+
+/* listeners_set_backlog makes CONFIG's hold for sockets that listen already. */
+void listeners_set_backlog(const struct listeners *listeners, const struct config *config);
 
 /*
  * listeners_close ends listening, also for the workers that have the sockets open

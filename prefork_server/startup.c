@@ -29,21 +29,20 @@ fail(int status, const char *format, ...)
 	return status;
 }
 
-/* in_worker closes what only the arbiter needs. */
+/* in_worker closes what only the arbiter needs, and what only older workers serve. */
 static void
 in_worker(void *context)
 {
 	struct arbiter *arbiter = context;
 
 	admin_child_forget(&arbiter->admin);
+	listeners_leave(&arbiter->reload.leaving);
 }
 
-/* fill_crew prepares all that a worker is born with. Returns 0 or the exit status. */
-static int
-fill_crew(struct arbiter *arbiter)
+int
+startup_equip(struct arbiter *arbiter)
 {
 	struct crew *crew = &arbiter->crew;
-	int error;
 
 	crew->class = worker_classes[arbiter->config->worker_class];
 	crew->worker = (struct worker){
@@ -55,14 +54,22 @@ fill_crew(struct arbiter *arbiter)
 	    .limits = arbiter->config->limits,
 	};
 	crew->worker.limits.wanted = access_log_wanted(arbiter->access_log);
-	crew->board = &arbiter->board;
-	crew->in_child = in_worker;
-	crew->context = arbiter;
 	crew->target = (unsigned)arbiter->config->workers;
+	return crew->class->prepare(&arbiter->listeners, arbiter->config);
+}
+
+/* fill prepares what needs no opening. Returns 0 or the exit status. */
+static int
+fill(struct arbiter *arbiter)
+{
+	int error = startup_equip(arbiter);
+
+	arbiter->crew.board = &arbiter->board;
+	arbiter->crew.in_child = in_worker;
+	arbiter->crew.context = arbiter;
 	arbiter->admin.service = &arbiter->listeners;
 	arbiter->admin.settings = arbiter->settings;
 	arbiter->admin.board = &arbiter->board;
-	error = crew->class->prepare(&arbiter->listeners, arbiter->config);
 	return error == 0 ? 0 : fail(1, "cannot prepare the listening sockets: %s", strerror(-error));
 }
 
@@ -85,28 +92,57 @@ open_listeners(struct arbiter *arbiter)
 		status = listeners_open(listeners, arbiter->config, text, sizeof(text));
 		return status == 0 ? 0 : fail(status, "%s", text);
 	}
-	/* The first arbiter's may be another than ours, and the manager's is its own. */
-	for (size_t i = 0; i < listeners->count && !listeners->managed; i++)
-		(void)listen(listeners->fds[i], (int)arbiter->config->backlog);
+	if (listeners->managed)
+		return 0;
+	/* By another arbiter, with its own backlog. Where --bind names as many, they are those. */
+	listeners_set_backlog(listeners, arbiter->config);
+	if (listeners->count == arbiter->config->binds.count)
+		memcpy(listeners->addresses, arbiter->config->binds.addresses, sizeof(listeners->addresses));
 	return 0;
 }
 
-/* open_pid_file writes it, beside the first arbiter's where that lives. Returns 0 or the exit status. */
+/*
+ * write_pid_file writes it by the configuration's name, beside the first
+ * arbiter's where that lives, and removes one of another name.  Returns 0, or -errno with a sentence in ERROR.
+ */
 static int
-open_pid_file(struct arbiter *arbiter)
+write_pid_file(struct arbiter *arbiter, char *error, size_t error_size)
 {
 	const char *path = arbiter->config->pid_file;
 	const char *suffix = arbiter->upgrade.parent != 0 ? ARBITER_SECOND_SUFFIX : "";
-	char name[PATH_MAX], text[512];
+	char name[PATH_MAX] = "";
+	int result = 0;
 
-	if (path == NULL)
-		return 0;
-	if ((size_t)snprintf(name, sizeof(name), "%s%s", path, suffix) >= sizeof(name))
-		return fail(1, "--pid: %s", strerror(ENAMETOOLONG));
-	if (pidfile_create(name, text, sizeof(text)) != 0)
-		return fail(1, "--pid: %s", text);
+	if (path != NULL && (size_t)snprintf(name, sizeof(name), "%s%s", path, suffix) >= sizeof(name)) {
+		snprintf(error, error_size, "%s", strerror(ENAMETOOLONG));
+		return -ENAMETOOLONG;
+	}
+	if (path != NULL)
+		result = pidfile_create(name, error, error_size);
+	if (result != 0)
+		return result;
+	if (arbiter->pid_file[0] != '\0' && strcmp(arbiter->pid_file, name) != 0)
+		pidfile_remove(arbiter->pid_file);
 	memcpy(arbiter->pid_file, name, sizeof(name));
 	return 0;
+}
+
+void
+startup_pid_file_again(struct arbiter *arbiter)
+{
+	char error[512];
+
+	if (write_pid_file(arbiter, error, sizeof(error)) != 0)
+		log_error("The pid file stays as it was: %s", error);
+}
+
+/* open_pid_file returns 0 or the exit status. */
+static int
+open_pid_file(struct arbiter *arbiter)
+{
+	char error[512];
+
+	return write_pid_file(arbiter, error, sizeof(error)) == 0 ? 0 : fail(1, "--pid: %s", error);
 }
 
 /* open_admin opens the admin address. Returns 0 or the exit status. */
@@ -157,12 +193,18 @@ open_memory(struct arbiter *arbiter)
 	return error == 0 ? 0 : fail(1, "cannot make what the workers share: %s", strerror(-error));
 }
 
+int
+startup_access_log(struct access_log **log, const struct config *config)
+{
+	return access_log_new(log, config->access_log, config->log_json ? ACCESS_LOG_JSON : ACCESS_LOG_GUNICORN,
+	    config->access_log_format);
+}
+
 static int
 open_logs(struct arbiter *arbiter)
 {
 	const struct config *config = arbiter->config;
-	int error = access_log_new(&arbiter->access_log, config->access_log,
-	    config->log_json ? ACCESS_LOG_JSON : ACCESS_LOG_GUNICORN, config->access_log_format);
+	int error = startup_access_log(&arbiter->access_log, config);
 
 	if (error != 0)
 		return fail(1, "--access-logfile %s: %s", config->access_log, strerror(-error));
@@ -189,6 +231,7 @@ startup_open(struct arbiter *arbiter, const struct config *config, const struct 
 
 	memset(arbiter, 0, sizeof(*arbiter));
 	arbiter->config = config;
+	arbiter->reload.first = config;
 	arbiter->upgrade = *upgrade;
 	arbiter->name = upgrade->parent != 0 ? ARBITER_SECOND_NAME : ARBITER_NAME;
 	arbiter->admin.listen_fd = -1;
@@ -204,7 +247,7 @@ startup_open(struct arbiter *arbiter, const struct config *config, const struct 
 	if (status == 0)
 		status = open_names(arbiter);
 	if (status == 0)
-		status = fill_crew(arbiter);
+		status = fill(arbiter);
 	if (status != 0)
 		startup_close(arbiter);
 	return status;
@@ -228,4 +271,5 @@ startup_close(struct arbiter *arbiter)
 	duty_close(&arbiter->duty);
 	scoreboard_close(&arbiter->board);
 	upgrade_deinit(&arbiter->upgrade);
+	reload_deinit(arbiter);
 }

@@ -13,6 +13,16 @@
  */
 MUST_CHECK int startup_open(struct arbiter *arbiter, const struct config *config, const struct upgrade *upgrade);
 
+/*
+ * The parts of it that a reload does again.  startup_equip prepares what
+ * workers are born with, by arbiter->config; it returns 0 or -errno.
+ * startup_access_log opens CONFIG's access log; it returns as access_log_new does.
+ * startup_pid_file_again writes the pid file, which may have another name.
+ */
+MUST_CHECK int startup_equip(struct arbiter *arbiter);
+MUST_CHECK int startup_access_log(struct access_log **log, const struct config *config);
+void startup_pid_file_again(struct arbiter *arbiter);
+
 void startup_close(struct arbiter *arbiter);
 
 #endif

@@ -30,16 +30,19 @@
 static int
 prepare(const struct listeners *listeners, const struct config *config)
 {
-	int listen_fd = listeners->fds[0];
 	int beat_ms = worker_beat_ms(config);
 	struct timeval beat = {.tv_sec = beat_ms / 1000, .tv_usec = beat_ms % 1000 * 1000};
-	int flags = fcntl(listen_fd, F_GETFL);
 
-	if (listeners->count > 1)
-		return 0;
-	if (flags < 0 || fcntl(listen_fd, F_SETFL, flags & ~O_NONBLOCK) != 0 ||
-	    setsockopt(listen_fd, SOL_SOCKET, SO_RCVTIMEO, &beat, sizeof(beat)) != 0)
-		return -errno;
+	for (size_t i = 0; i < listeners->count; i++) {
+		int fd = listeners->fds[i];
+		int flags = fcntl(fd, F_GETFL);
+
+		if (flags >= 0)
+			flags = listeners->count == 1 ? flags & ~O_NONBLOCK : flags | O_NONBLOCK;
+		if (flags < 0 || fcntl(fd, F_SETFL, flags) != 0 ||
+		    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &beat, sizeof(beat)) != 0)
+			return -errno;
+	}
 	return 0;
 }
 

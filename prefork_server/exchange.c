@@ -101,8 +101,20 @@ static void
 refuse(struct exchange *exchange, int status, const char *reason)
 {
 	workload_plan_error(&exchange->plan, status, reason);
-	if (status == 503)
-		exchange->plan.fields = "Retry-After: 1\r\n";
+}
+
+/* refuse_for_want logs a request that there was no memory for; it gets 503, and may come again. */
+static void
+refuse_for_want(struct exchange *exchange)
+{
+	char peer[64];
+
+	log_error(
+	    "No memory for a request from %s, of which %llu bytes came (are the limits too small, or --workers or "
+	    "--limit-request-line too large?)",
+	    listener_peer_name(exchange->client.fd, peer, sizeof(peer)), (unsigned long long)came(exchange));
+	refuse(exchange, 503, exchange->request.reason);
+	exchange->plan.fields = "Retry-After: 1\r\n";
 }
 
 /* refuse_late logs a request that did not come in time, and what came of it; its answer is 408. */
@@ -148,7 +160,9 @@ refuse_overdue(struct exchange *exchange)
 static bool
 refuse_event(struct exchange *exchange, int event)
 {
-	if (event == HTTP_INVALID)
+	if (event == HTTP_INVALID && exchange->request.status == 503)
+		refuse_for_want(exchange);
+	else if (event == HTTP_INVALID)
 		refuse(exchange, exchange->request.status, exchange->request.reason);
 	else if (event == -ETIMEDOUT)
 		refuse_late(exchange);

@@ -1,6 +1,7 @@
 """prefork_server without the means it needs: descriptors, processes."""
 
 import os
+import pathlib
 import re
 import resource
 import signal
@@ -10,7 +11,7 @@ import time
 import pytest
 
 from prefork import PROGRAM, run, send, start, status_of, workers
-from servers import wait_until
+from servers import parse_response, wait_until
 
 
 def test_no_descriptor_for_a_connection(start):
@@ -27,6 +28,25 @@ def test_no_descriptor_for_a_connection(start):
     assert server.log().count("Cannot accept") == 1
     resource.prlimit(worker, resource.RLIMIT_NOFILE, (hard, hard))
     assert [status_of(peer) for peer in peers] == [200] * 3
+    assert workers(server, 1) == [worker]
+
+
+def test_no_memory_for_a_request(start):
+    """It gets 503 and may come again; the worker, and whoever needs less, lives on."""
+    server = start("--sleep", 0, "--limit-request-line", 0, "--limit-request-field_size", 0)
+    (worker,) = workers(server, 1)
+    if re.search("lib[at]san", pathlib.Path(f"/proc/{worker}/maps").read_text()):
+        pytest.skip("the sanitizer needs address space itself")
+    large = b"GET /?" + b"x" * 600_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"
+    assert server.get()[0] == 200
+    now = int(pathlib.Path(f"/proc/{worker}/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.prlimit(worker, resource.RLIMIT_AS, (now, resource.RLIM_INFINITY))
+    status, head, body = parse_response(server.exchange(large))
+    assert status == 503 and b"\r\nRetry-After: 1\r\n" in head and b"memory" in body
+    server.wait_log(rf"\[{worker}\] \[ERROR\] No memory for a request from 127\.0\.0\.1, of which \d+ bytes came")
+    assert server.get()[0] == 200
+    resource.prlimit(worker, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert parse_response(server.exchange(large))[0] == 200
     assert workers(server, 1) == [worker]
 
 

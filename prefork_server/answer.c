@@ -81,9 +81,11 @@ begin_sending(struct exchange *exchange)
 	pace_begin(&exchange->drain, config->drain_timeout_ns, config->min_rate);
 }
 
-/* send_parts sends them, counts them, and logs a peer that does not read. Returns 0 or -errno. */
+typedef int write_fn(struct client *client, struct iovec *parts, int count, uint64_t due_ns);
+
+/* send_parts sends them by WRITE, counts them, and logs a peer that does not read. Returns 0 or -errno. */
 static int
-send_parts(struct exchange *exchange, struct iovec *parts, int count)
+send_parts(struct exchange *exchange, struct iovec *parts, int count, write_fn *write)
 {
 	struct metrics *metrics = exchange->worker->metrics;
 	uint64_t waited_ns = exchange->client.waited_ns;
@@ -97,7 +99,7 @@ send_parts(struct exchange *exchange, struct iovec *parts, int count)
 	/* Without a status it is an invitation to send the body, which the request still waits for. */
 	if (exchange->status != 0)
 		lane_enter(exchange->worker->lane, LANE_SENDING, now_ns);
-	error = client_write(&exchange->client, parts, count, now_ns + exchange->drain.left_ns);
+	error = write(&exchange->client, parts, count, now_ns + exchange->drain.left_ns);
 	pace_spend(&exchange->drain, exchange->client.waited_ns - waited_ns, len);
 	if (error == 0) {
 		metrics_add(&metrics->sent_bytes, len);
@@ -148,7 +150,7 @@ answer_send(struct exchange *exchange)
 	struct iovec parts[2];
 	int count = compose(exchange, head, parts);
 
-	return send_parts(exchange, parts, count);
+	return send_parts(exchange, parts, count, exchange->keep ? client_write : client_write_end);
 }
 
 bool
@@ -200,7 +202,7 @@ answer_send_piece(struct exchange *exchange, const char *data, size_t len)
 		parts[count].iov_base = (void *)(uintptr_t)end;
 		parts[count++].iov_len = strlen(end);
 	}
-	return count == 0 ? 0 : send_parts(exchange, parts, count);
+	return count == 0 ? 0 : send_parts(exchange, parts, count, client_write);
 }
 
 bool
@@ -212,7 +214,7 @@ answer_invite_body(struct exchange *exchange)
 	    exchange->used < exchange->filled)
 		return true;
 	begin_sending(exchange);
-	return send_parts(exchange, &part, 1) == 0;
+	return send_parts(exchange, &part, 1, client_write) == 0;
 }
 
 void

@@ -96,14 +96,15 @@ skip_sent(struct iovec *parts, int count, size_t sent)
 	return done;
 }
 
-int
-client_write(struct client *client, struct iovec *parts, int count, uint64_t due_ns)
+/* write_all is client_write with FLAGS for sendmsg. */
+static int
+write_all(struct client *client, struct iovec *parts, int count, uint64_t due_ns, int flags)
 {
 	int done = 0;
 
 	for (;;) {
 		struct msghdr message = {.msg_iov = parts + done, .msg_iovlen = (size_t)(count - done)};
-		ssize_t sent = sendmsg(client->fd, &message, MSG_NOSIGNAL);
+		ssize_t sent = sendmsg(client->fd, &message, MSG_NOSIGNAL | flags);
 		int error;
 
 		if (sent >= 0) {
@@ -118,6 +119,23 @@ client_write(struct client *client, struct iovec *parts, int count, uint64_t due
 			return -errno;
 		}
 	}
+}
+
+int
+client_write(struct client *client, struct iovec *parts, int count, uint64_t due_ns)
+{
+	return write_all(client, parts, count, due_ns, 0);
+}
+
+int
+client_write_end(struct client *client, struct iovec *parts, int count, uint64_t due_ns)
+{
+	/* The kernel keeps the last segment back for what follows. close(2) alone would drop it where something is unread. */
+	int error = write_all(client, parts, count, due_ns, MSG_MORE);
+
+	if (error == 0)
+		(void)client_end(client);
+	return error;
 }
 
 bool

@@ -37,6 +37,12 @@ MUST_CHECK int client_write(struct client *client, struct iovec *parts, int coun
  */
 MUST_CHECK bool client_write_last(struct client *client, struct iovec *parts, int count);
 
+/*
+ * client_write_end is client_write for the last bytes of a connection, and ends our
+ * side behind them: the end leaves in the same segment as they do, which saves both kernels two segments of ten.
+ */
+MUST_CHECK int client_write_end(struct client *client, struct iovec *parts, int count, uint64_t due_ns);
+
 /* client_has_unread tells whether the peer sent bytes that nobody has read. */
 bool client_has_unread(const struct client *client);
 

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -243,6 +244,65 @@ test_write_to_one_who_is_gone(void **state)
 	close_pair(&pair);
 }
 
+/* open_tcp_pair is a connection over the loopback interface. */
+static struct pair
+open_tcp_pair(void)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(address);
+	struct pair pair;
+
+	assert_int_equal(bind(listen_fd, (struct sockaddr *)&address, len), 0);
+	assert_int_equal(listen(listen_fd, 1), 0);
+	assert_int_equal(getsockname(listen_fd, (struct sockaddr *)&address, &len), 0);
+	pair.peer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(pair.peer, (struct sockaddr *)&address, len), 0);
+	pair.client = (struct client){
+	    .fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC),
+	    .expires_ns = UINT64_MAX,
+	};
+	assert_true(pair.client.fd >= 0);
+	close(listen_fd);
+	return pair;
+}
+
+/* What nobody read resets the connection at its close: the answer must have left by then, though it may be held back. */
+static void
+test_the_last_bytes_arrive_though_something_is_unread(void **state)
+{
+	struct pair pair = open_tcp_pair();
+	struct iovec parts[] = {{.iov_base = (void *)(uintptr_t) "ans", .iov_len = 3},
+	    {.iov_base = (void *)(uintptr_t) "wer", .iov_len = 3}};
+	char buf[16];
+
+	(void)state;
+	assert_int_equal(write(pair.peer, "unread", 6), 6);
+	assert_int_equal(client_write_end(&pair.client, parts, 2, clock_now_ns() + LONG_NS), 0);
+	client_close(&pair.client, 0);
+	assert_int_equal(recv(pair.peer, buf, sizeof(buf), MSG_WAITALL), 6);
+	assert_memory_equal(buf, "answer", 6);
+	close(pair.peer);
+}
+
+static void
+test_the_last_bytes_end_our_side(void **state)
+{
+	struct pair pair = open_tcp_pair();
+	struct iovec part = {.iov_base = (void *)(uintptr_t) "answer", .iov_len = 6};
+	char buf[16];
+
+	(void)state;
+	assert_int_equal(client_write_end(&pair.client, &part, 1, clock_now_ns() + LONG_NS), 0);
+	assert_int_equal(recv(pair.peer, buf, sizeof(buf), MSG_WAITALL), 6);
+	assert_int_equal(recv(pair.peer, buf, sizeof(buf), 0), 0);
+	/* The other one is still open: a lingering close hears what comes. */
+	assert_int_equal(write(pair.peer, "more", 4), 4);
+	assert_true(client_end(&pair.client));
+	assert_int_equal(client_read(&pair.client, buf, sizeof(buf), clock_now_ns() + LONG_NS), 4);
+	close_pair(&pair);
+}
+
 static void
 test_last_words_do_not_wait_and_are_not_reset(void **state)
 {
@@ -358,6 +418,8 @@ main(void)
 	    cmocka_unit_test(test_write_to_one_who_does_not_read),
 	    cmocka_unit_test(test_write_to_one_who_is_gone),
 	    cmocka_unit_test(test_last_words_do_not_wait_and_are_not_reset),
+	    cmocka_unit_test(test_the_last_bytes_arrive_though_something_is_unread),
+	    cmocka_unit_test(test_the_last_bytes_end_our_side),
 	    cmocka_unit_test(test_lingering_ends_when_the_peer_has_ended),
 	    cmocka_unit_test(test_lingering_has_an_end),
 	    cmocka_unit_test(test_lingering_lasts_as_long_as_it_is_told),

@@ -207,9 +207,12 @@ static const char *
 stamp_of(time_t ago, bool utc)
 {
 	static char text[64];
-	time_t second = time(NULL) - ago;
+	struct timespec now;
 	struct tm tm;
+	time_t second;
 
+	clock_gettime(CLOCK_REALTIME, &now); /* time(2) is some milliseconds behind it */
+	second = now.tv_sec - ago;
 	if (utc)
 		gmtime_r(&second, &tm);
 	else

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@ static_assert(PIPE_BUF >= ACCESS_LOG_LINE_MIN, "a line of any format goes throug
 struct access_log {
 	const char *path; /* NULL: standard output */
 	int fd;
+	bool shared;      /* fd is another's */
 	size_t line_max;  /* bytes of a line */
 	size_t write_max; /* bytes of one write */
 	bool torn;        /* the last write ended inside a line */
@@ -75,13 +77,36 @@ access_log_new(struct access_log **log, const char *path, enum access_log_style 
 	return 0;
 }
 
+int
+access_log_share(struct access_log **log, const struct access_log *from)
+{
+	struct access_log *new_log = NULL;
+
+	*log = NULL;
+	if (from == NULL)
+		return 0;
+	new_log = calloc(1, sizeof(*new_log));
+	if (new_log == NULL)
+		return -ENOMEM;
+	new_log->path = from->path;
+	new_log->fd = from->fd;
+	new_log->shared = true;
+	new_log->line_max = from->line_max;
+	new_log->write_max = from->write_max;
+	new_log->format = from->format;
+	new_log->buffer[0] = '\n';
+	new_log->used = EMPTY;
+	*log = new_log;
+	return 0;
+}
+
 void
 access_log_free(struct access_log *log)
 {
 	if (log == NULL)
 		return;
 	access_log_flush(log);
-	if (log->path != NULL)
+	if (log->path != NULL && !log->shared)
 		close(log->fd);
 	free(log);
 }
@@ -89,16 +114,20 @@ access_log_free(struct access_log *log)
 int
 access_log_reopen(struct access_log *log)
 {
-	int fd;
+	int fd, error;
 
 	if (log == NULL || log->path == NULL)
 		return 0;
+	assert(!log->shared);
 	access_log_flush(log);
 	fd = log_open_file(log->path);
 	if (fd < 0)
 		return fd;
-	close(log->fd);
-	log->fd = fd;
+	/* dup3 swaps the file under the same number, which is what other threads write to. */
+	error = dup3(fd, log->fd, O_CLOEXEC) < 0 ? -errno : 0;
+	close(fd);
+	if (error != 0)
+		return error;
 	log->torn = false;
 	set_sizes(log);
 	return 0;

@@ -24,6 +24,13 @@ struct access_log; /* one writer; NULL stands for a log that is off */
 MUST_CHECK int access_log_new(
     struct access_log **log, const char *path, enum access_log_style style, const char *format);
 
+/*
+ * access_log_share makes *LOG a further writer, for another thread, of the file
+ * that FROM has open, so that it needs no right to open it.  FROM must outlive it, and access_log_reopen of FROM
+ * moves both.  NULL FROM gives NULL.  Returns 0 or -ENOMEM.
+ */
+MUST_CHECK int access_log_share(struct access_log **log, const struct access_log *from);
+
 /* access_log_free writes what is left and closes the file. */
 void access_log_free(struct access_log *log);
 
@@ -46,7 +53,7 @@ void access_log_add(struct access_log *log, const struct access_log_entry *entry
  */
 void access_log_flush(struct access_log *log);
 
-/* access_log_reopen opens the same path again after a rotation; the old file stays where that fails. Returns 0 or -errno. */
+/* access_log_reopen opens the same path again after a rotation; the old file stays where that fails. Returns 0 or -errno.  Only for who opened it, not for who shares it. */
 MUST_CHECK int access_log_reopen(struct access_log *log);
 
 #endif

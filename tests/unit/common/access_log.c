@@ -212,6 +212,37 @@ test_reopening_follows_a_rotation(void **state)
 }
 
 static void
+test_who_shares_a_log_moves_with_it(void **state)
+{
+	struct access_log_entry one = entry();
+	struct access_log *log, *shared;
+	char text[1024], alone[512];
+
+	(void)state;
+	assert_int_equal(access_log_share(&shared, NULL), 0);
+	assert_null(shared);
+	unlink(path);
+	assert_int_equal(access_log_new(&log, path, ACCESS_LOG_AIOHTTP, NULL), 0);
+	no_memory = true;
+	assert_int_equal(access_log_share(&shared, log), -ENOMEM);
+	no_memory = false;
+	assert_null(shared);
+	assert_int_equal(access_log_share(&shared, log), 0);
+	access_log_add(shared, &one);
+	access_log_flush(shared);
+	assert_int_not_equal(content(path, alone, sizeof(alone)), 0);
+	access_log_add(shared, &one);
+	assert_int_equal(rename(path, moved), 0);
+	assert_int_equal(access_log_reopen(log), 0);
+	/* A line that was gathered before goes where the file is now. */
+	access_log_add(log, &one);
+	access_log_free(shared);
+	access_log_free(log);
+	assert_int_equal(content(moved, text, sizeof(text)), (ssize_t)strlen(alone));
+	assert_int_equal(content(path, text, sizeof(text)), (ssize_t)(2 * strlen(alone)));
+}
+
+static void
 test_failures(void **state)
 {
 	struct access_log_entry one = entry();
@@ -486,6 +517,7 @@ main(void)
 	    cmocka_unit_test(test_an_access_log_that_is_off_does_nothing),
 	    cmocka_unit_test(test_many_long_lines_lose_nothing),
 	    cmocka_unit_test(test_reopening_follows_a_rotation),
+	    cmocka_unit_test(test_who_shares_a_log_moves_with_it),
 	    cmocka_unit_test(test_failures),
 	    cmocka_unit_test(test_what_a_format_needs),
 	    cmocka_unit_test(test_lines_after_a_disk_was_full),

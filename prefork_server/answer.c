@@ -39,7 +39,7 @@ may_go_on(const struct exchange *exchange, int64_t content_length)
 		return false;
 	if (request->minor == 0 && content_length == HTTP_LENGTH_UNKNOWN)
 		return false;
-	return exchange->keeps != NULL && exchange->keeps(exchange);
+	return exchange->keeps != NULL && exchange->keeps(exchange->keeper);
 }
 
 /* write_head formats the answer's header section into HEAD; returns its length. */

@@ -105,7 +105,8 @@ spawn(struct crew *crew)
 		size_t slot = (size_t)(member - crew->members);
 
 		heartbeat_watch_begin(&member->watch, &crew->board->rows[slot].heartbeat);
-		scoreboard_take(crew->board, slot, (size_t)crew->worker.config->threads);
+		/* One more for the main thread, where that is none of them. */
+		scoreboard_take(crew->board, slot, (size_t)crew->worker.config->threads + 1);
 		pid = fork();
 		error = errno;
 		if (pid == 0)

@@ -30,7 +30,8 @@ struct exchange {
 	struct http_request request;
 	struct workload_plan plan;
 	/* Asked as the head of an answer is written: may another request follow it?  NULL: never. */
-	bool (*keeps)(const struct exchange *exchange);
+	bool (*keeps)(const void *keeper);
+	const void *keeper;
 
 	/* Of the connection. */
 	struct client client;

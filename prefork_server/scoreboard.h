@@ -56,7 +56,7 @@ struct scoreboard_row {
 	struct heartbeat heartbeat; /* written by the worker */
 	_Atomic int retiring;       /* the same: its pid, once it has had its --max-requests and ends by itself */
 	struct lane
-	    lanes[CONFIG_THREADS_MAX]; /* each by one of its threads; without a worker: scoreboard_settle_free */
+	    lanes[CONFIG_THREADS_MAX + 1]; /* each by one of its threads; without a worker: scoreboard_settle_free */
 };
 
 struct scoreboard {
@@ -72,7 +72,7 @@ void scoreboard_close(struct scoreboard *board);
 void scoreboard_protect(struct scoreboard *board);
 
 /*
- * The arbiter's: scoreboard_take before it forks a worker of THREADS threads for SLOT,
+ * The arbiter's: scoreboard_take before it forks a worker of THREADS threads, main thread included, for SLOT,
  * scoreboard_seat as soon as it knows the PID, scoreboard_leave when the worker has been reaped, or
  * was never born.
  */

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 /* They are the arbiter's; a terminal, or a careless kill of the group, sends them to its workers as well. */
@@ -96,6 +97,40 @@ signals_init(void (*quit)(int signal), void (*reopen)(void))
 	handle(SIGCHLD, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+int
+signals_open(void)
+{
+	static const int ours[] = {SIGTERM, SIGUSR1, SIGINT, SIGQUIT, SIGABRT};
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
+		sigaddset(&set, ours[i]);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signals_check(); /* for those that came before */
+	return fd;
+}
+
+void
+signals_take(int fd)
+{
+	struct signalfd_siginfo info;
+
+	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		/* No notes for signals_check: the other threads call it too. */
+		if (info.ssi_signo == SIGTERM)
+			termed = 1;
+		else if (info.ssi_signo == SIGUSR1)
+			on_reopen();
+		else
+			on_end((int)info.ssi_signo);
+	}
 }
 
 bool

@@ -36,6 +36,15 @@ bool signals_term(void);
 #define SIGNALS_BREAK_MAX 20
 MUST_CHECK int signals_break_on_term(int fd);
 
+/*
+ * For a worker of several threads, whose main thread serves nobody.
+ * signals_open holds the signals back from the calling thread and the threads it makes from
+ * then on, and returns a descriptor that is readable when some have come, or -errno; signals_take does there
+ * what they ask for.  So no other thread ever meets one.
+ */
+MUST_CHECK int signals_open(void);
+void signals_take(int fd);
+
 /* signals_check does what the signals since the last wait ask for: for loops that may go on without a wait. */
 void signals_check(void);
 

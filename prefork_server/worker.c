@@ -14,9 +14,10 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "prefork_server/signals.h"
+#include "prefork_server/worker_gthread.h"
 #include "prefork_server/worker_sync.h"
 
-const struct worker_class *const worker_classes[] = {&worker_sync};
+const struct worker_class *const worker_classes[] = {&worker_sync, &worker_gthread};
 
 int
 worker_class_find(const char *name)

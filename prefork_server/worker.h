@@ -28,7 +28,7 @@ struct worker {
 	struct duty *duty; /* whose turn it is to accept: for sync; NULL where nobody serves */
 	const struct scoreboard_notice *notice;
 	struct heartbeat *heartbeat; /* of its slot */
-	struct lane *lanes;          /* of its slot, one a thread: config->threads of them are its own */
+	struct lane *lanes;          /* of its slot: config->threads, one a thread, and one for a main thread that is none of them */
 	struct lane *lane;       /* of the thread whose copy of this it is; the first one's, until there are others */
 	struct metrics *metrics; /* the same: that lane's */
 	pid_t arbiter;           /* whose child it was born as */
@@ -59,7 +59,7 @@ struct worker_class {
 };
 
 /* The names of worker_classes[], in its order. */
-#define WORKER_CLASS_CHOICES "sync"
+#define WORKER_CLASS_CHOICES "sync|gthread"
 extern const struct worker_class *const worker_classes[];
 
 /* worker_class_find returns the place of the class NAME in worker_classes, or -1. */

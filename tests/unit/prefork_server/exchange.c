@@ -36,9 +36,9 @@ struct bench {
 static struct lane lane;
 
 static bool
-keep(const struct exchange *exchange)
+keep(const void *keeper)
 {
-	(void)exchange;
+	(void)keeper;
 	return true;
 }
 

@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "common/workload.h"
 
+#define BEAT_MS 1000  /* the longest that beat has to wait */
 #define BODY_MAX 1024 /* a form of settings; above: 413 */
 #define ANSWER_MAX (HTTP_RESPONSE_HEAD_MAX + 128 + METRICS_TEXT_MAX)
 #define PAUSE_MS 100 /* after accept ran out of descriptors */
@@ -369,8 +370,14 @@ serve_loop(struct admin_conn *conns, const struct admin *admin)
 	for (;;) {
 		nfds_t count;
 		uint64_t nearest = fill_polls(polls, &count, conns, admin, paused_until);
-		int ready = poll(polls, count, nearest == UINT64_MAX ? -1 : clock_ms_until(nearest));
+		int wait_ms = nearest == UINT64_MAX ? -1 : clock_ms_until(nearest);
+		int ready;
 
+		if (admin->beat != NULL) {
+			admin->beat();
+			wait_ms = wait_ms < 0 || wait_ms > BEAT_MS ? BEAT_MS : wait_ms;
+		}
+		ready = poll(polls, count, wait_ms);
 		if (ready < 0 && errno != EINTR && errno != EAGAIN)
 			return -errno;
 		if (ready > 0 && polls[POLL_STOP].revents != 0)

@@ -25,6 +25,8 @@ struct admin {
 	/* Tells whether the server can serve: /healthz answers 200 `ok`, else 503 with the sentence in WHY. NULL: always. */
 	bool (*is_healthy)(const void *context, char *why, size_t why_size);
 	const void *context;
+	/* Called at least once a second. NULL: not. */
+	void (*beat)(void);
 };
 
 /*

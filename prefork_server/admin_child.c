@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -101,8 +103,16 @@ take_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+static struct heartbeat *heartbeat; /* the same, for beat */
+
+static void
+beat(void)
+{
+	heartbeat_beat(heartbeat);
+}
+
 static _Noreturn void
-be_child(struct admin_child *child, int stop_fd)
+be_child(struct admin_child *child, int stop_fd, pid_t arbiter)
 {
 	struct admin admin = {
 	    .listen_fd = child->listen_fd,
@@ -113,14 +123,26 @@ be_child(struct admin_child *child, int stop_fd)
 	    .write_metrics = write_metrics,
 	    .is_healthy = is_healthy,
 	    .context = child->board,
+	    .beat = beat,
 	};
 	int error;
 
 	close(child->hold_fd);
 	for (size_t i = 0; i < child->service->count; i++)
 		close(child->service->fds[i]);
+	error = privileges_drop(child->privileges);
+	if (error != 0) {
+		log_error("The admin process cannot become user %d, group %d: %s", (int)child->privileges->uid,
+		    (int)child->privileges->gid, strerror(-error));
+		exit(1);
+	}
+	/* The pipe ends it with the arbiter as a rule; one that was stopped would not look. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != arbiter)
+		exit(1);
 	scoreboard_protect(child->board);
 	board = child->board;
+	heartbeat = child->heartbeat;
 	take_signals();
 	raise(SIGCHLD); /* for those that ended before */
 	error = admin_serve(&admin);
@@ -129,21 +151,58 @@ be_child(struct admin_child *child, int stop_fd)
 	exit(error == 0 ? 0 : 1);
 }
 
+/* watch looks, once a second, whether the child beats. */
+static void
+watch(struct admin_child *child)
+{
+	uint64_t now = clock_now_ns();
+	uint64_t elapsed_ns = now - child->looked_ns;
+
+	if (elapsed_ns < NS_PER_SEC)
+		return;
+	child->looked_ns = now;
+	if (heartbeat_watch_look(&child->watch, child->heartbeat, elapsed_ns) <= ADMIN_CHILD_SILENT_NS)
+		return;
+	log_critical("ADMIN PROCESS TIMEOUT (pid:%d)", (int)child->pid);
+	kill(child->pid, SIGKILL);
+	child->watch.silent_ns = 0; /* to say it once */
+}
+
+/* map_heartbeat makes the memory, once. */
+static bool
+map_heartbeat(struct admin_child *child)
+{
+	void *map;
+
+	if (child->heartbeat != NULL)
+		return true;
+	map = mmap(NULL, sizeof(*child->heartbeat), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (map == MAP_FAILED)
+		return false;
+	child->heartbeat = map;
+	return true;
+}
+
 void
 admin_child_manage(struct admin_child *child)
 {
+	pid_t arbiter = getpid();
 	uint64_t now = clock_now_ns();
 	int ends[2] = {-1, -1};
 	pid_t pid = -1;
 
+	if (child->pid != 0)
+		watch(child);
 	if (child->listen_fd < 0 || child->resting || child->pid != 0 || now < child->start_due_ns)
 		return;
 	child->start_due_ns = now + NS_PER_SEC;
-	if (pipe2(ends, O_CLOEXEC) == 0) {
+	if (map_heartbeat(child) && pipe2(ends, O_CLOEXEC) == 0) {
+		heartbeat_watch_begin(&child->watch, child->heartbeat);
+		child->looked_ns = now;
 		child->hold_fd = ends[1];
 		pid = fork();
 		if (pid == 0)
-			be_child(child, ends[0]);
+			be_child(child, ends[0], arbiter);
 	}
 	if (pid > 0) {
 		child->pid = pid;
@@ -224,4 +283,7 @@ admin_child_stop(struct admin_child *child, bool shared)
 		listener_remove_file(child->listen_fd);
 	close(child->listen_fd);
 	child->listen_fd = -1;
+	if (child->heartbeat != NULL)
+		munmap(child->heartbeat, sizeof(*child->heartbeat));
+	child->heartbeat = NULL;
 }

@@ -7,7 +7,9 @@
 #include <sys/types.h>
 
 #include "common/settings.h"
+#include "prefork_server/heartbeat.h"
 #include "prefork_server/listeners.h"
+#include "prefork_server/privileges.h"
 #include "prefork_server/scoreboard.h"
 
 struct admin_child {
@@ -17,11 +19,18 @@ struct admin_child {
 	pid_t pid;             /* 0: not running */
 	bool resting;          /* another arbiter's child answers */
 	uint64_t start_due_ns; /* no fork before */
+	const struct privileges *privileges;
 	struct settings *settings;
 	struct scoreboard *board;
+	struct heartbeat *heartbeat; /* in shared memory, once there was a child */
+	struct heartbeat_watch watch;
+	uint64_t looked_ns;
 };
 
-/* admin_child_manage starts the child where it should run and does not: once a second at most. */
+/* A child that was silent for longer is killed, and so replaced: it beats once a second. */
+#define ADMIN_CHILD_SILENT_NS 5000000000ULL
+
+/* admin_child_manage starts the child where it should run and does not: once a second at most. It kills one that does not answer. */
 void admin_child_manage(struct admin_child *child);
 
 /*

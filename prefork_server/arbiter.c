@@ -16,6 +16,7 @@
 #include "common/version.h"
 #include "prefork_server/drain.h"
 #include "prefork_server/pidfile.h"
+#include "prefork_server/startup.h"
 
 #define KILL_PATIENCE_NS (5 * NS_PER_SEC) /* for the kernel to end what was sent KILL */
 
@@ -50,6 +51,7 @@ arbiter_reopen_logs(struct arbiter *arbiter)
 	error = access_log_reopen(arbiter->access_log);
 	if (error != 0)
 		log_error("Cannot open %s again: %s", arbiter->config->access_log, strerror(-error));
+	startup_give_logs(arbiter);
 }
 
 static void
@@ -67,6 +69,19 @@ on_hup(struct arbiter *arbiter)
 	reload_run(arbiter);
 	if (arbiter->admin.pid != 0)
 		kill(arbiter->admin.pid, SIGUSR1);
+	return GO_ON;
+}
+
+/* on_winch is for a terminal's change of size too, where there is one: then it means nothing. */
+static enum verdict
+on_winch(struct arbiter *arbiter)
+{
+	if (!arbiter->config->daemon) {
+		log_debug("SIGWINCH ignored. Not daemonized");
+		return GO_ON;
+	}
+	log_info("graceful stop of workers");
+	arbiter->crew.target = 0;
 	return GO_ON;
 }
 
@@ -148,6 +163,7 @@ static const struct {
     {SIGTTOU, "ttou", on_ttou},
     {SIGUSR1, "usr1", on_usr1},
     {SIGUSR2, "usr2", on_usr2},
+    {SIGWINCH, "winch", on_winch},
 };
 
 /*
@@ -373,6 +389,6 @@ arbiter_run(struct arbiter *arbiter)
 	stop(arbiter, verdict == GO_ON ? STOP_GRACEFULLY : verdict, halt == 0);
 	log_info("Shutting down: %s", arbiter->name);
 	if (halt != 0)
-		log_info("Reason: Worker failed to boot.");
+		log_info("Reason: %s", halt == WORKER_BOOT_ERROR ? "Worker failed to boot." : "App failed to load.");
 	return halt;
 }

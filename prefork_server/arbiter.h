@@ -10,6 +10,7 @@
 #include "prefork_server/admin_child.h"
 #include "prefork_server/config.h"
 #include "prefork_server/crew.h"
+#include "prefork_server/privileges.h"
 #include "prefork_server/reload.h"
 #include "prefork_server/scoreboard.h"
 #include "prefork_server/upgrade.h"
@@ -24,6 +25,7 @@
 struct arbiter {
 	const struct config *config;
 	struct listeners listeners;
+	struct privileges privileges;
 	struct upgrade upgrade;
 	struct reload reload;
 	const char *name;              /* what the log calls the arbiter */
@@ -42,7 +44,7 @@ void arbiter_take_signals(void);
 /* arbiter_reopen_logs does what USR1 and HUP ask of this process, and says what failed. */
 void arbiter_reopen_logs(struct arbiter *arbiter);
 
-/* arbiter_run serves until a signal ends it. Returns the exit status: 0, or WORKER_BOOT_ERROR. */
+/* arbiter_run serves until a signal ends it. Returns the exit status: 0, or that of a worker that could not begin. */
 MUST_CHECK int arbiter_run(struct arbiter *arbiter);
 
 #endif

@@ -279,7 +279,10 @@ crew_reaped(struct crew *crew, pid_t pid, int status)
 	atomic_store(&notice->workers, count(crew, false));
 	if (crew->worker.duty != NULL)
 		duty_renew(crew->worker.duty);
-	return WIFEXITED(status) && WEXITSTATUS(status) == WORKER_BOOT_ERROR ? WORKER_BOOT_ERROR : 0;
+	if (WIFEXITED(status) &&
+	    (WEXITSTATUS(status) == WORKER_BOOT_ERROR || WEXITSTATUS(status) == WORKER_APP_LOAD_ERROR))
+		return WEXITSTATUS(status);
+	return 0;
 }
 
 void

@@ -67,7 +67,7 @@ void crew_murder(struct crew *crew);
 
 /*
  * crew_reaped is told that child PID ended with STATUS of waitpid(2), and logs
- * how.  Returns WORKER_BOOT_ERROR for a worker that could not begin, else 0;
+ * how.  Returns its exit status, WORKER_BOOT_ERROR or WORKER_APP_LOAD_ERROR, for a worker that could not begin, else 0;
  * a PID that is no worker's is passed over.
  */
 int crew_reaped(struct crew *crew, pid_t pid, int status);

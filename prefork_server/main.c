@@ -8,6 +8,7 @@
 #include "common/version.h"
 #include "prefork_server/arbiter.h"
 #include "prefork_server/config.h"
+#include "prefork_server/daemonize.h"
 #include "prefork_server/startup.h"
 
 int
@@ -17,6 +18,7 @@ main(int argc, char **argv)
 	static struct config config;
 	static struct config_file file;
 	static struct upgrade upgrade;
+	int tell_fd = -1;
 	int status;
 
 	if (standard_fds_open() != 0)
@@ -31,8 +33,18 @@ main(int argc, char **argv)
 	config_parse(&config, &file, argc, argv);
 	if (config.check_config)
 		return 0;
+	/* One that another arbiter has started is in the background already. */
+	if (config.daemon && upgrade.parent == 0) {
+		status = daemonize_begin(&tell_fd);
+		if (status != 0) {
+			fprintf(stderr, "prefork_server: --daemon: %s\n", strerror(-status));
+			return 1;
+		}
+	}
 	http_response_set_server("prefork_server/" LOOPFORK_VERSION);
 	status = startup_open(&arbiter, &config, &upgrade);
+	if (tell_fd >= 0)
+		daemonize_tell(tell_fd, status);
 	if (status != 0)
 		return status;
 	status = arbiter_run(&arbiter);

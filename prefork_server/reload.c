@@ -169,6 +169,7 @@ take_logs(struct arbiter *arbiter, struct access_log *access_log)
 		log_error("Cannot open %s: %s", config->error_log, strerror(-error));
 	access_log_free(arbiter->access_log);
 	arbiter->access_log = access_log;
+	startup_give_logs(arbiter);
 }
 
 /* take_settings makes what the configuration says of the handler the live settings, whatever was put there meanwhile. */
@@ -194,6 +195,7 @@ take_listeners(struct arbiter *arbiter, const struct change *change)
 	int error;
 
 	arbiter->listeners = change->listeners;
+	startup_give_sockets(arbiter);
 	if (!arbiter->listeners.managed)
 		listeners_set_backlog(&arbiter->listeners, arbiter->config);
 	if (change->binds)

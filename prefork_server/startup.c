@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cpu_work.h"
@@ -35,8 +36,30 @@ in_worker(void *context)
 {
 	struct arbiter *arbiter = context;
 
+	int error;
+
 	admin_child_forget(&arbiter->admin);
 	listeners_leave(&arbiter->reload.leaving);
+	error = privileges_drop(&arbiter->privileges);
+	if (error != 0) {
+		log_error("Worker cannot become user %d, group %d: %s", (int)arbiter->privileges.uid,
+		    (int)arbiter->privileges.gid, strerror(-error));
+		_exit(WORKER_BOOT_ERROR);
+	}
+}
+
+void
+startup_give_logs(const struct arbiter *arbiter)
+{
+	privileges_give_log(&arbiter->privileges, arbiter->config->error_log);
+	privileges_give_log(&arbiter->privileges, arbiter->config->access_log);
+}
+
+void
+startup_give_sockets(const struct arbiter *arbiter)
+{
+	for (size_t i = 0; i < arbiter->listeners.count && !arbiter->listeners.managed; i++)
+		privileges_give_socket(&arbiter->privileges, arbiter->listeners.fds[i]);
 }
 
 int
@@ -70,6 +93,9 @@ fill(struct arbiter *arbiter)
 	arbiter->admin.service = &arbiter->listeners;
 	arbiter->admin.settings = arbiter->settings;
 	arbiter->admin.board = &arbiter->board;
+	arbiter->admin.privileges = &arbiter->privileges;
+	startup_give_logs(arbiter);
+	startup_give_sockets(arbiter);
 	return error == 0 ? 0 : fail(1, "cannot prepare the listening sockets: %s", strerror(-error));
 }
 
@@ -224,6 +250,16 @@ open_names(struct arbiter *arbiter)
 	return status == 0 ? open_pid_file(arbiter) : status;
 }
 
+static int
+find_privileges(struct arbiter *arbiter)
+{
+	const struct config *config = arbiter->config;
+	char error[256];
+	int status = privileges_find(&arbiter->privileges, config->user, config->group, error, sizeof(error));
+
+	return status == 0 ? 0 : fail(status, "%s", error);
+}
+
 int
 startup_open(struct arbiter *arbiter, const struct config *config, const struct upgrade *upgrade)
 {
@@ -236,9 +272,13 @@ startup_open(struct arbiter *arbiter, const struct config *config, const struct 
 	arbiter->name = upgrade->parent != 0 ? ARBITER_SECOND_NAME : ARBITER_NAME;
 	arbiter->admin.listen_fd = -1;
 	arbiter->admin.hold_fd = -1;
+	status = find_privileges(arbiter);
+	if (config->umask != CONFIG_UMASK_AS_STARTED)
+		umask((mode_t)config->umask);
 	/* Before any worker, which all compute by it. */
 	(void)cpu_work_calibrate();
-	status = open_memory(arbiter);
+	if (status == 0)
+		status = open_memory(arbiter);
 	/* Opening a log may wait (a FIFO without a reader), and a signal ends that. */
 	if (status == 0)
 		status = open_logs(arbiter);
@@ -268,7 +308,8 @@ startup_close(struct arbiter *arbiter)
 	access_log_free(arbiter->access_log);
 	if (arbiter->settings != NULL)
 		settings_free(arbiter->settings);
-	duty_close(&arbiter->duty);
+	if (arbiter->duty.page != NULL)
+		duty_close(&arbiter->duty);
 	scoreboard_close(&arbiter->board);
 	upgrade_deinit(&arbiter->upgrade);
 	reload_deinit(arbiter);

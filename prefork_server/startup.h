@@ -23,6 +23,12 @@ MUST_CHECK int startup_equip(struct arbiter *arbiter);
 MUST_CHECK int startup_access_log(struct access_log **log, const struct config *config);
 void startup_pid_file_again(struct arbiter *arbiter);
 
+/* startup_give_logs lets workers open the logs again, whoever they run as. */
+void startup_give_logs(const struct arbiter *arbiter);
+
+/* startup_give_sockets gives them the files of Unix sockets. */
+void startup_give_sockets(const struct arbiter *arbiter);
+
 void startup_close(struct arbiter *arbiter);
 
 #endif

@@ -68,6 +68,9 @@ int worker_class_find(const char *name);
 /* Exit status of a worker that could not begin: it ends the arbiter too, with the same status, as in gunicorn. */
 #define WORKER_BOOT_ERROR 3
 
+/* The same for one whose handler, in gunicorn's words the application, could not be prepared. */
+#define WORKER_APP_LOAD_ERROR 4
+
 /* worker_main is the life of the calling process, freshly forked with all signals blocked. */
 _Noreturn void worker_main(struct worker *worker, const struct worker_class *class);
 

@@ -182,8 +182,13 @@ $(BUILD)/fuzz/fuzz/%: $(BUILD)/fuzz/tests/fuzz/%.o $(COMMON)
 # The WebSocket readers are async_server's; they do no I/O.
 $(BUILD)/fuzz/fuzz/ws_frame: $(patsubst %,$(OUT)/async_server/ws_%.o,buffer deflate frame message utf8)
 $(BUILD)/fuzz/fuzz/ws_frame: FUZZ_LIBS := -lz
-# A connection is served by the whole of async_server.
-$(BUILD)/fuzz/fuzz/connection: $(filter-out %/main.o,$(call objects_of,async_server))
+# A connection is served by the whole of both servers.  These have functions of the same names: of prefork_server's, the
+# target sees only its own way in.
+$(BUILD)/fuzz/prefork_server.o: $(BUILD)/fuzz/tests/fuzz/connection/prefork.o $(filter-out %/main.o,$(call objects_of,prefork_server))
+	$(LD) -r -o $@ $^
+	objcopy --wildcard --keep-global-symbol='prefork_*' $@
+$(BUILD)/fuzz/fuzz/connection: $(filter-out %/main.o,$(call objects_of,async_server)) \
+	$(BUILD)/fuzz/tests/fuzz/connection/answers.o $(BUILD)/fuzz/prefork_server.o
 $(BUILD)/fuzz/fuzz/connection: FUZZ_LIBS := $(async_server_LIBS)
 # Lines are read back by somebody else's reader.
 $(BUILD)/fuzz/fuzz/log_json: FUZZ_LIBS := -ljansson

@@ -1,4 +1,4 @@
-/* Fuzzes a whole connection of async_server: whatever comes, however cut, well-formed answers go back, and it ends. */
+/* Fuzzes a whole connection: whatever comes, however cut, well-formed answers go back, both servers' are the same, and it ends. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -16,6 +16,9 @@
 #include "common/http_request.h"
 #include "common/http_response.h"
 #include "common/log.h"
+#include "tests/fuzz/connection/answers.h"
+#include "tests/fuzz/connection/check.h"
+#include "tests/fuzz/connection/prefork.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -45,15 +48,6 @@ struct client {
 	size_t len;
 	char out[OUT_MAX]; /* what came back */
 };
-
-static void
-check(bool good, const char *promise)
-{
-	if (good)
-		return;
-	fprintf(stderr, "the server broke its promise: %s\n", promise);
-	abort();
-}
 
 static void
 expect(struct expected *expected, const struct http_limits *limits, const char *data, size_t len)
@@ -145,92 +139,11 @@ send_all(struct server *server, struct client *client, const char *data, size_t 
 	}
 }
 
-/* One answer, found in what came back. */
-struct answer {
-	int status;
-	bool close;      /* says that it is the last */
-	bool keep_alive; /* says that it is not */
-	bool chunked;
-	int64_t length; /* -1: none is given */
-};
-
+/* is_last tells whether ANSWER, to a request of HTTP/1.0 where HTTP10 says so, is the last of its connection. */
 static bool
-is_field(const char *line, const char *name)
+is_last(const struct answer *answer, bool http10)
 {
-	size_t len = strlen(name);
-
-	return strncmp(line, name, len) == 0 && line[len] == ':' && line[len + 1] == ' ';
-}
-
-/* read_head takes the head of an answer from OUT. Returns its length; 0: there is no whole one. */
-static size_t
-read_head(struct answer *answer, const char *out, size_t len)
-{
-	const char *end = memmem(out, len, "\r\n\r\n", 4);
-	const char *line;
-	int dates = 0, servers = 0, lengths = 0;
-
-	if (end == NULL)
-		return 0;
-	*answer = (struct answer){.length = -1};
-	check(strncmp(out, "HTTP/1.1 ", 9) == 0 || strncmp(out, "HTTP/1.0 ", 9) == 0,
-	    "an answer begins with its version");
-	for (int i = 9; i < 12; i++)
-		check(out[i] >= '0' && out[i] <= '9', "a status has three digits");
-	answer->status = atoi(out + 9);
-	check(answer->status >= 100 && answer->status <= 599 && out[12] == ' ', "a status is from 100 to 599");
-	for (const char *at = out; at < end; at++)
-		check(
-		    (*at >= ' ' && *at <= '~') || (at[0] == '\r' && at[1] == '\n') || (at[0] == '\n' && at[-1] == '\r'),
-		    "a head is of printable lines");
-	for (line = memmem(out, len, "\r\n", 2); line < end;
-	     line = memmem(line, len - (size_t)(line - out), "\r\n", 2)) {
-		line += 2;
-		check(memchr(line, ':', (size_t)(end - line)) != NULL, "a field has a colon");
-		dates += is_field(line, "Date");
-		servers += is_field(line, "Server");
-		if (is_field(line, "Content-Length")) {
-			lengths++;
-			answer->length = atoll(line + strlen("Content-Length: "));
-		} else if (is_field(line, "Transfer-Encoding")) {
-			check(strncmp(line, "Transfer-Encoding: chunked\r\n", 28) == 0, "no other coding is used");
-			answer->chunked = true;
-		} else if (is_field(line, "Connection")) {
-			answer->close = strncmp(line, "Connection: close\r\n", 19) == 0;
-			answer->keep_alive = strncmp(line, "Connection: keep-alive\r\n", 24) == 0;
-		}
-	}
-	if (answer->status >= 200) {
-		check(dates == 1 && servers == 1, "an answer has one Date and one Server");
-		check(lengths <= 1 && lengths + answer->chunked <= 1, "an answer has one length at most");
-	}
-	return (size_t)(end - out) + 4;
-}
-
-/* read_chunks returns the length of a chunked body, or LEN + 1 where it has not ended. */
-static size_t
-read_chunks(const char *out, size_t len)
-{
-	size_t at = 0;
-
-	for (;;) {
-		const char *line_end = memmem(out + at, len - at, "\r\n", 2);
-		unsigned long size;
-		char *end;
-
-		if (line_end == NULL)
-			return len + 1;
-		size = strtoul(out + at, &end, 16);
-		check(end == line_end && end > out + at, "a chunk's length is a hexadecimal number");
-		at = (size_t)(line_end - out) + 2;
-		if (size > len - at || len - at - size < 2)
-			return len + 1;
-		at += size;
-		check(out[at] == '\r' && out[at + 1] == '\n', "a chunk ends with CRLF");
-		at += 2;
-		if (size == 0)
-			return at;
-	}
+	return answer->close || (http10 && !answer->keep_alive);
 }
 
 /* check_answers looks at all that came back. CUT: the client left before the end, or the server was asked to stop. */
@@ -245,7 +158,7 @@ check_answers(const struct expected *expected, const struct client *client, bool
 		struct answer answer;
 		bool http10 = count < expected->count && expected->http10[count];
 		bool head = count < expected->count && expected->head[count];
-		size_t body, taken = read_head(&answer, out, len);
+		size_t taken = answer_read(&answer, out, len, head);
 
 		check(!last, "nothing follows the last answer");
 		if (taken == 0) {
@@ -259,24 +172,83 @@ check_answers(const struct expected *expected, const struct client *client, bool
 		if (answer.status < 200)
 			continue;
 		check(count <= expected->count, "there is one answer to a request, and one more to what is none");
-		last = answer.close || (http10 && !answer.keep_alive);
-		if (head || answer.status == 204 || answer.status == 304)
-			body = 0;
-		else if (answer.chunked)
-			body = read_chunks(out, len);
-		else
-			body = answer.length >= 0 ? (size_t)answer.length : len;
+		last = is_last(&answer, http10);
 		check(answer.length >= 0 || answer.chunked || last, "an answer that goes on has a length");
 		count++;
-		if (body > len) {
+		if (!answer.whole) {
 			/* An echo whose request was cut, or turned out to be wrong. */
 			check(cut || count > expected->complete, "the answer to a whole request is whole");
 			return;
 		}
-		out += body;
-		len -= body;
 	}
 	check(cut || last || count >= expected->complete, "every request is answered, until one answer is the last");
+}
+
+/* next_final reads the next answer that is not a 1xx from OUT. Returns the bytes behind it, NULL where there is no other. */
+static const char *
+next_final(struct answer *answer, const char *out, const char *end, bool head)
+{
+	size_t taken;
+
+	do {
+		taken = answer_read(answer, out, (size_t)(end - out), head);
+		out += taken;
+	} while (taken > 0 && answer->status < 200);
+	return taken > 0 ? out : NULL;
+}
+
+/*
+ * check_same compares what both servers answered, request by request.  They may differ in what a request gets
+ * whose header is good and whose body is cut or wrong: one refuses it by its header, as it comes, the
+ * other by what it finds in its body.  And one closes behind a request that it refuses before its body has come, where the
+ * other waits for that.
+ */
+static void
+check_same(const struct expected *expected, const struct client *one, const struct client *other)
+{
+	const char *a = one->out, *b = other->out;
+	size_t count = 0;
+
+	while (count < expected->complete || expected->count == expected->complete) {
+		struct answer as = {0}, bs = {0};
+		bool head = count < expected->count && expected->head[count];
+		bool http10 = count < expected->count && expected->http10[count];
+		bool a_last, b_last;
+
+		a = next_final(&as, a, one->out + one->len, head);
+		b = next_final(&bs, b, other->out + other->len, head);
+		check((a == NULL) == (b == NULL), "both servers answer as many requests");
+		if (a == NULL)
+			return;
+		answer_check_same(&as, &bs);
+		a_last = is_last(&as, http10);
+		b_last = is_last(&bs, http10);
+		check(a_last == b_last || as.status >= 400, "both servers go on behind the same answers");
+		if (a_last || b_last)
+			return;
+		count++;
+	}
+}
+
+/* run_prefork sends the same by the same cuts to prefork_server. Returns whether it was all sent. */
+static bool
+run_prefork(const struct prefork_with *with, struct client *client, const uint8_t *data, size_t size)
+{
+	const char *text = (const char *)data + 1 + CUTS;
+	bool good = true;
+
+	prefork_begin(with);
+	size -= 1 + CUTS;
+	for (size_t i = 0; good && size > 0; i++) {
+		size_t most = i < CUTS ? data[1 + i] + 1U : PREFORK_PIECE_MAX;
+		size_t piece = most < size ? most : size;
+
+		good = prefork_send(text, piece);
+		text += piece;
+		size -= piece;
+	}
+	client->len = prefork_serve(client->out, OUT_MAX);
+	return good;
 }
 
 static void
@@ -321,7 +293,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct server server;
-	static struct client client;
+	static struct client client, prefork;
 	static struct expected expected;
 	static struct settings *settings;
 	static struct metrics *metrics;
@@ -337,7 +309,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    .slow_callback_ns = 3600 * NS_PER_SEC,
 	    .min_rate = 240,
 	};
+	struct prefork_with with;
 	int notice_fd;
+	bool cut;
 
 	if (size < 1 + CUTS)
 		return 0;
@@ -363,7 +337,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    "a server starts");
 	expect(&expected, &server.limits, (const char *)data + 1 + CUTS, size - 1 - CUTS);
 	run_connection(&server, &client, data, size);
-	check_answers(&expected, &client, (data[0] & (STOP_EARLY | LEAVES)) != 0);
+	cut = (data[0] & (STOP_EARLY | LEAVES)) != 0;
+	check_answers(&expected, &client, cut);
+	with = (struct prefork_with){.limits = &server.limits, .settings = settings, .access_log = access_log};
+	if (run_prefork(&with, &prefork, data, size)) {
+		check_answers(&expected, &prefork, false);
+		/* async_server alone has WebSockets. */
+		if (!cut && memmem(data, size, "/ws", 3) == NULL)
+			check_same(&expected, &client, &prefork);
+	}
 	server_stop(&server);
 	run_until_ended(&server);
 	check(server.conns == NULL && server.jobs == 0 && uv_loop_alive(&server.loop) == 0, "nothing is left of it");

@@ -1,6 +1,7 @@
 /* A worker process: what every class of worker has, whatever way it serves. */
 #include "prefork_server/worker.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -77,6 +78,15 @@ draw(uint64_t max)
 	return number % (max + 1);
 }
 
+/* boot_status: what will pass ends this worker; what will not, the server, as in gunicorn. */
+static int
+boot_status(int error)
+{
+	bool passes = error == -ENFILE || error == -ENOMEM || error == -ENOBUFS || error == -EAGAIN;
+
+	return passes ? EXIT_FAILURE : WORKER_BOOT_ERROR;
+}
+
 _Noreturn void
 worker_main(struct worker *worker, const struct worker_class *class)
 {
@@ -96,7 +106,7 @@ worker_main(struct worker *worker, const struct worker_class *class)
 		log_error("Worker cannot begin: %s", strerror(-error));
 	say_goodbye();
 	access_log_free(worker->access_log);
-	exit(error == 0 ? 0 : WORKER_BOOT_ERROR);
+	exit(error == 0 ? 0 : boot_status(error));
 }
 
 bool

@@ -6,11 +6,13 @@ import os
 import struct
 import subprocess
 
+import pytest
+
 from servers import ROOT, wait_until
 
 # In the order of inject.c's `enum call`.
 CALLS = ["accept4", "recv", "send", "write", "poll", "epoll", "epoll_ctl", "timerfd_settime", "clock_nanosleep", "sigtimedwait",
-         "waitpid"]
+         "waitpid", "fork", "open"]
 RULE = struct.Struct("=iiiii")  # skip, times, error, most, struck
 ALWAYS = -1
 
@@ -59,3 +61,13 @@ class Injector:
 
     def move_wall_clock(self, seconds):
         self.memory[len(CALLS) * RULE.size:] = struct.pack("=i", seconds)
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory):
+    return build_library(tmp_path_factory.mktemp("inject"))
+
+
+@pytest.fixture
+def injector(library, tmp_path):
+    return Injector(library, tmp_path / "inject.control")

@@ -2,7 +2,7 @@
 
 What a machine does not do when asked is injected (inject.py); what it does is done for real. Where a fault has a test elsewhere
 already, the table says where: http for test_http_contract.py (both servers), async for test_async_server.py, prefork for
-test_prefork_*.py. Without a name it is in this file, for both servers unless it says so.
+test_prefork_*.py (test_prefork_faults.py, if it has to be injected). Without a name it is in this file, for both servers unless it says so.
 
     fault                           test
     ------------------------------  ---------------------------------------------------------------------------------------
@@ -15,7 +15,7 @@ test_prefork_*.py. Without a name it is in this file, for both servers unless it
     accept: EINTR                   TestAccept.test_interrupted
     no memory to watch a connection TestAccept.test_a_connection_that_cannot_be_watched (async_server)
     RST in the middle of a write    TestWrites.test_a_reset_in_the_middle_of_an_answer, .test_an_error_ends_one_connection;
-                                    http .test_resets_in_the_middle_harm_nobody
+                                    http .test_resets_in_the_middle_harm_nobody; prefork test_a_storm_of_resets
     half-close                      http .test_a_half_closed_client_gets_its_answer,
                                     .test_a_client_that_ends_in_the_middle_harms_nobody
     partial writes                  TestWrites.test_bytes_leave_in_small_pieces, .test_no_room_for_a_moment; http .test_50_mb_stream_through
@@ -26,13 +26,18 @@ test_prefork_*.py. Without a name it is in this file, for both servers unless it
     a full disk under the log       TestLogs; http .test_an_access_log_that_is_full_does_not_stop_the_server,
                                     async TestStart.test_a_full_disk_under_the_log_does_not_stop_it,
                                     prefork test_a_full_disk_under_the_logs
-    fork: EAGAIN                    prefork test_no_process_for_a_worker
+    fork: EAGAIN                    prefork test_no_process_for_a_worker, test_no_process_for_the_new_workers_of_a_reload,
+                                    test_no_process_for_the_admin_address
+    a worker's start: ENFILE        prefork test_a_want_that_passes_while_a_worker_begins
+    poll: ENOMEM                    prefork test_no_memory_for_a_wait_for_a_client, test_no_memory_for_a_wait_at_several_addresses
+    no memory for a request         prefork test_no_memory_for_a_request
+    a turn to accept that is lost   prefork test_turns_that_get_lost, test_a_wait_for_a_turn_that_fails
     no thread                       async TestPool.test_a_request_that_gets_no_thread_is_told_so
     a stopped server or worker      TestWaits.test_stopped_for_longer_than_its_time_limits; prefork test_a_stopped_worker_is_replaced,
                                     test_a_stopped_arbiter_does_not_blame_its_workers
     a killed worker                 prefork test_a_worker_killed_under_load_loses_no_other_request, test_workers_follow_a_killed_arbiter
-    clock jumps                     TestClock
-    being PID 1                     TestPid1 (async_server); prefork test_as_pid_1
+    clock jumps                     TestClock; prefork test_deadlines_do_not_go_by_the_wall_clock
+    being PID 1                     TestPid1 (async_server); prefork test_as_pid_1, test_as_pid_1_it_reaps_those_of_others
     inherited fds                   TestInherited; closed ones: async TestStart.test_a_closed_standard_file_does_not_become_a_socket,
                                     prefork test_started_with_closed_standard_files_and_ignored_children
     inherited signals               TestInherited.test_signals_that_were_blocked_or_ignored
@@ -57,22 +62,12 @@ import time
 
 import pytest
 
-from inject import ALWAYS, Injector, build_library
+from inject import ALWAYS, injector, library
 from servers import BIN, PATIENCE, parent_of, parse_response, read_all, read_response, wait_until
 
 HELLO = b"Hello, Anonymous"
 GET = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
 CLOSE = b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
-
-
-@pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    return build_library(tmp_path_factory.mktemp("inject"))
-
-
-@pytest.fixture
-def injector(library, tmp_path):
-    return Injector(library, tmp_path / "inject.control")
 
 
 @pytest.fixture

@@ -9,10 +9,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -37,6 +39,8 @@ enum call {
 	CALL_NANOSLEEP, /* clock_nanosleep */
 	CALL_SIGTIMEDWAIT,
 	CALL_WAITPID,
+	CALL_FORK,
+	CALL_OPEN, /* of /dev/null */
 	CALLS,
 };
 
@@ -213,6 +217,27 @@ pid_t
 waitpid(pid_t pid, int *status, int options)
 {
 	return fails(CALL_WAITPID, NULL) ? -1 : NEXT(waitpid)(pid, status, options);
+}
+
+pid_t
+fork(void)
+{
+	return fails(CALL_FORK, NULL) ? -1 : NEXT(fork)();
+}
+
+int
+open(const char *path, int flags, ...)
+{
+	mode_t mode = 0;
+
+	if ((flags & (O_CREAT | O_TMPFILE)) != 0) {
+		va_list more;
+
+		va_start(more, flags);
+		mode = va_arg(more, mode_t);
+		va_end(more);
+	}
+	return strcmp(path, "/dev/null") == 0 && fails(CALL_OPEN, NULL) ? -1 : NEXT(open)(path, flags, mode);
 }
 
 /* The wall clock, and no other, is wrong. */

@@ -4,24 +4,24 @@
 #include <errno.h>
 #include <poll.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/admin_answer.h"
 #include "common/clock.h"
 #include "common/http_request.h"
 #include "common/http_response.h"
 #include "common/listener.h"
 #include "common/log.h"
-#include "common/workload.h"
 
-#define BEAT_MS 1000  /* the longest that beat has to wait */
-#define BODY_MAX 1024 /* a form of settings; above: 413 */
-#define ANSWER_MAX (HTTP_RESPONSE_HEAD_MAX + 128 + METRICS_TEXT_MAX)
+#define BEAT_MS 1000 /* the longest that beat has to wait */
 #define PAUSE_MS 100 /* after accept ran out of descriptors */
 
+static const char *const wanted[] = {[ADMIN_ACCEPT] = "accept", NULL};
+
 static const struct http_limits limits = {
+    .wanted = wanted,
     .request_line = 1024,
     .field_size = 4096,
     .fields = 64,
@@ -31,182 +31,12 @@ static const struct http_limits limits = {
 /* What poll watches: the two descriptors of struct admin, then one for each connection. */
 enum { POLL_STOP, POLL_LISTEN, POLL_CONNS };
 
-struct admin_conn {
-	int fd;          /* -1: the place is free */
-	uint64_t due_ns; /* when its time is over */
-	struct http_request request;
-	bool has_head;  /* the request's fields can be read */
-	bool lingering; /* answered: draining until the peer closes */
-	size_t body_len;
-	size_t answer_len; /* 0: still reading */
-	size_t answer_sent;
-	char body[BODY_MAX]; /* the buffers come last: a new connection starts with all above them zero */
-	char answer[ANSWER_MAX];
-};
-
 static void
 close_conn(struct admin_conn *conn)
 {
 	http_request_deinit(&conn->request);
 	close(conn->fd);
 	conn->fd = -1;
-}
-
-static void
-answer(struct admin_conn *conn, int status, const char *content_type, const char *fields, const char *body,
-    size_t body_len)
-{
-	struct http_response response = {
-	    .status = status,
-	    .minor = 1,
-	    .content_type = content_type,
-	    .fields = fields,
-	    .content_length = (int64_t)body_len,
-	};
-
-	conn->answer_len = http_response_head(conn->answer, sizeof(conn->answer), &response);
-	if (!conn->has_head || !conn->request.head) {
-		memcpy(conn->answer + conn->answer_len, body, body_len);
-		conn->answer_len += body_len;
-	}
-}
-
-static void
-answer_text(struct admin_conn *conn, int status, const char *fields, const char *text)
-{
-	char line[WORKLOAD_TEXT_MAX + 64];
-	int len = snprintf(line, sizeof(line), "%s\n", text);
-
-	answer(conn, status, "text/plain; charset=utf-8", fields, line, (size_t)len);
-}
-
-static void
-answer_error(struct admin_conn *conn, int status, const char *reason)
-{
-	struct workload_plan plan;
-
-	workload_plan_error(&plan, status, reason);
-	answer_text(conn, status, NULL, plan.text);
-}
-
-static double
-share_percent(struct settings_values values)
-{
-	return values.blocking_share * 100.0 / SETTINGS_SHARE_WHOLE;
-}
-
-/* log_settings says what PUT has made of them. */
-static void
-log_settings(const struct settings *settings)
-{
-	struct settings_values values = settings_get(settings);
-	char share[64] = "";
-
-	if (settings_has_share(settings_limits(settings)))
-		snprintf(share, sizeof(share), " blocking-share=%.9g", share_percent(values));
-	log_info("Settings are now sleep=%.9g cpu=%.9g mode=%s%s (PUT /settings)",
-	    (double)values.sleep_ns / (double)NS_PER_SEC, (double)values.cpu_ns / (double)NS_PER_MS,
-	    settings_mode_name(values.mode), share);
-}
-
-static void
-answer_settings(struct admin_conn *conn, const struct admin *admin)
-{
-	struct settings_values values = settings_get(admin->settings);
-	char share[64] = "", body[256];
-	int len;
-
-	if (settings_has_share(settings_limits(admin->settings)))
-		snprintf(share, sizeof(share), ", \"blocking_share\": %.9g", share_percent(values));
-	len = snprintf(body, sizeof(body), "{\"sleep\": %.9g, \"cpu\": %.9g, \"mode\": \"%s\"%s}\n",
-	    (double)values.sleep_ns / (double)NS_PER_SEC, (double)values.cpu_ns / (double)NS_PER_MS,
-	    settings_mode_name(values.mode), share);
-	answer(conn, 200, "application/json", NULL, body, (size_t)len);
-}
-
-static void
-serve_settings(struct admin_conn *conn, const struct admin *admin)
-{
-	char why[WORKLOAD_TEXT_MAX - 32];
-
-	if (conn->request.get || conn->request.head) {
-		answer_settings(conn, admin);
-		return;
-	}
-	if (strcmp(conn->request.method, "PUT") != 0) {
-		answer_text(conn, 405, "Allow: GET,HEAD,PUT\r\n", "405: Method Not Allowed");
-		return;
-	}
-	if (settings_apply(admin->settings, conn->body, conn->body_len, why, sizeof(why)) != 0) {
-		answer_error(conn, 400, why);
-		return;
-	}
-	log_settings(admin->settings);
-	answer_settings(conn, admin);
-}
-
-static void
-serve_metrics(struct admin_conn *conn, const struct admin *admin)
-{
-	struct settings_values values = settings_get(admin->settings);
-	static char text[METRICS_TEXT_MAX]; /* too large for a thread's stack, and there is one admin address */
-	struct metrics_totals totals = {0};
-	size_t used;
-
-	admin->sum_metrics(admin->context, &totals);
-	used = metrics_write(&totals, admin->metrics_of, text, sizeof(text));
-	used = metrics_write_one(text, used, sizeof(text), "loopfork_setting_sleep_seconds", "gauge",
-	    "How long a handler waits.", (double)values.sleep_ns / (double)NS_PER_SEC);
-	used = metrics_write_one(text, used, sizeof(text), "loopfork_setting_cpu_seconds", "gauge",
-	    "How much CPU time a handler computes for.", (double)values.cpu_ns / (double)NS_PER_SEC);
-	used = metrics_write_one(text, used, sizeof(text), "loopfork_setting_blocking", "gauge",
-	    "1 while handlers wait with a blocking sleep.", values.mode == WAIT_BLOCKING);
-	if (settings_has_share(settings_limits(admin->settings)))
-		used = metrics_write_one(text, used, sizeof(text), "loopfork_setting_blocking_share", "gauge",
-		    "Of the requests whose mode is async, the part that blocks.",
-		    (double)values.blocking_share / SETTINGS_SHARE_WHOLE);
-	if (admin->write_metrics != NULL)
-		used = admin->write_metrics(admin->context, text, used, sizeof(text));
-	answer(conn, 200, "text/plain; version=0.0.4; charset=utf-8", NULL, text, used);
-}
-
-static void
-serve_health(struct admin_conn *conn, const struct admin *admin)
-{
-	char why[WORKLOAD_TEXT_MAX] = "";
-
-	if (admin->is_healthy == NULL || admin->is_healthy(admin->context, why, sizeof(why)))
-		answer_text(conn, 200, NULL, "ok");
-	else
-		answer_text(conn, 503, NULL, why);
-}
-
-static void
-serve(struct admin_conn *conn, const struct admin *admin)
-{
-	static const struct {
-		const char *path;
-		void (*serve)(struct admin_conn *, const struct admin *);
-		bool any_method;
-	} routes[] = {
-	    {"/settings", serve_settings, true},
-	    {"/metrics", serve_metrics, false},
-	    {"/healthz", serve_health, false},
-	};
-	struct http_span target = conn->request.target;
-	const char *query = memchr(target.at, '?', target.len);
-	size_t len = query != NULL ? (size_t)(query - target.at) : target.len;
-
-	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
-		if (len != strlen(routes[i].path) || memcmp(target.at, routes[i].path, len) != 0)
-			continue;
-		if (!routes[i].any_method && !conn->request.get && !conn->request.head)
-			answer_text(conn, 405, "Allow: GET,HEAD\r\n", "405: Method Not Allowed");
-		else
-			routes[i].serve(conn, admin);
-		return;
-	}
-	answer_error(conn, 404, "the admin address has /settings, /metrics and /healthz");
 }
 
 /* take_event follows the request; returns false when this connection has what it needs for its answer. */
@@ -224,17 +54,17 @@ take_event(struct admin_conn *conn, enum http_event event, const struct admin *a
 		return true;
 	case HTTP_BODY:
 		if (conn->request.body.len > sizeof(conn->body) - conn->body_len) {
-			answer_error(conn, 413, "settings are at most 1024 bytes");
+			admin_answer_error(conn, 413, "settings are at most 1024 bytes");
 			return false;
 		}
 		memcpy(conn->body + conn->body_len, conn->request.body.at, conn->request.body.len);
 		conn->body_len += conn->request.body.len;
 		return true;
 	case HTTP_COMPLETE:
-		serve(conn, admin);
+		admin_answer(conn, admin);
 		return false;
 	case HTTP_INVALID:
-		answer_error(conn, conn->request.status, conn->request.reason);
+		admin_answer_error(conn, conn->request.status, conn->request.reason);
 		return false;
 	}
 	return false;
@@ -263,7 +93,7 @@ read_request(struct admin_conn *conn, const struct admin *admin)
 }
 
 static void
-write_answer(struct admin_conn *conn)
+write_answer(struct admin_conn *conn, const struct admin *admin)
 {
 	ssize_t sent = send(conn->fd, conn->answer + conn->answer_sent, conn->answer_len - conn->answer_sent,
 	    MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -274,7 +104,7 @@ write_answer(struct admin_conn *conn)
 		return;
 	}
 	conn->answer_sent += (size_t)sent;
-	if (conn->answer_sent == conn->answer_len) {
+	if (conn->answer_sent == conn->answer_len && !admin_answer_more(conn, admin)) {
 		/* Closing at once would reset what the peer has not read yet, if it is still sending. */
 		shutdown(conn->fd, SHUT_WR);
 		conn->lingering = true;
@@ -301,7 +131,7 @@ go_on(struct admin_conn *conn, const struct admin *admin)
 	if (conn->answer_len == 0)
 		read_request(conn, admin);
 	if (conn->fd >= 0 && conn->answer_len > 0)
-		write_answer(conn);
+		write_answer(conn, admin);
 }
 
 /* accept_conns fills the free places. Returns when accepting may be tried again: 0 at once. */

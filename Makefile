@@ -115,6 +115,7 @@ unit_program = $(if $(filter experiments,$(1)),lab,$(1))
 # FOLDER/FILE_LINK: what a test links with besides: a JSON reader of somebody else's; these let memory run out, writing fail, and llhttp see other bytes.
 common/json_text_LINK := -Wl,--no-as-needed -ljansson
 common/access_log_json_LINK := -Wl,--no-as-needed -ljansson
+prefork_server/status_json_LINK := -Wl,--no-as-needed -ljansson
 common/access_log_LINK := -Wl,--wrap=calloc,--wrap=write
 async_server/exchange_LINK := -Wl,--wrap=malloc
 common/http_request_LINK := -Wl,--wrap=malloc,--wrap=calloc,--wrap=llhttp_execute

@@ -17,44 +17,40 @@
 #include "common/listener.h"
 #include "common/log.h"
 #include "common/metrics.h"
+#include "prefork_server/status.h"
+#include "prefork_server/status_json.h"
+#include "prefork_server/status_metrics.h"
+#include "prefork_server/status_text.h"
 
 #define STOP_MS 1000 /* for the child to end by itself */
 
 static void
 sum_metrics(const void *context, struct metrics_totals *totals)
 {
-	scoreboard_sum(context, totals);
+	const struct status *status = context;
+
+	scoreboard_sum(status->board, totals);
 }
 
 static size_t
 write_metrics(const void *context, char *buf, size_t used, size_t size)
 {
-	static const char restarts[] = "loopfork_worker_restarts_total";
-	static const char *const reasons[SCOREBOARD_REASONS] = {
-	    [SCOREBOARD_CRASH] = "crash",
-	    [SCOREBOARD_TIMEOUT] = "timeout",
-	    [SCOREBOARD_MAX_REQUESTS] = "max-requests",
-	    [SCOREBOARD_MAX_RSS] = "max-rss",
-	    [SCOREBOARD_RELOAD] = "reload",
-	};
-	const struct scoreboard *all = context;
-	const struct scoreboard_notice *notice = all->notice;
-
-	used = metrics_write_one(buf, used, size, "loopfork_workers", "gauge", "Worker processes that serve.",
-	    (double)atomic_load(&notice->workers));
-	used = metrics_write_head(buf, used, size, restarts, "counter", "Workers replaced, by why they ended.");
-	for (size_t i = 0; i < SCOREBOARD_REASONS; i++)
-		used = metrics_write_value(
-		    buf, used, size, restarts, "reason", reasons[i], (double)atomic_load(&notice->restarts[i]));
-	return metrics_write_one(buf, used, size, "loopfork_worker_timeouts_total", "counter",
-	    "Workers that were overdue and killed.", (double)atomic_load(&notice->timeouts));
+	return status_metrics_write(context, buf, used, size);
 }
+
+static size_t
+write_scoreboard(const void *context, bool as_text, struct admin_cursor *cursor, char *buf)
+{
+	return as_text ? status_text_write(context, cursor, buf) : status_json_write(context, cursor, buf);
+}
+
+static const struct admin_route routes[] = {{.path = "/scoreboard", .write = write_scoreboard}, {.path = NULL}};
 
 static bool
 is_healthy(const void *context, char *why, size_t why_size)
 {
-	const struct scoreboard *all = context;
-	const struct scoreboard_notice *notice = all->notice;
+	const struct status *status = context;
+	const struct scoreboard_notice *notice = status->board->notice;
 
 	if (atomic_load(&notice->stopping))
 		snprintf(why, why_size, "the server is stopping");
@@ -114,6 +110,11 @@ beat(void)
 static _Noreturn void
 be_child(struct admin_child *child, int stop_fd, pid_t arbiter)
 {
+	const struct status status = {
+	    .board = child->board,
+	    .listeners = child->service,
+	    .arbiter = arbiter,
+	};
 	struct admin admin = {
 	    .listen_fd = child->listen_fd,
 	    .stop_fd = stop_fd,
@@ -122,14 +123,13 @@ be_child(struct admin_child *child, int stop_fd, pid_t arbiter)
 	    .sum_metrics = sum_metrics,
 	    .write_metrics = write_metrics,
 	    .is_healthy = is_healthy,
-	    .context = child->board,
+	    .routes = routes,
+	    .context = &status,
 	    .beat = beat,
 	};
 	int error;
 
 	close(child->hold_fd);
-	for (size_t i = 0; i < child->service->count; i++)
-		close(child->service->fds[i]);
 	error = privileges_drop(child->privileges);
 	if (error != 0) {
 		log_error("The admin process cannot become user %d, group %d: %s", (int)child->privileges->uid,

@@ -14,7 +14,7 @@
 
 struct admin_child {
 	int listen_fd;                   /* -1: there is no admin address, and nothing below happens */
-	const struct listeners *service; /* the server's own, which the child closes */
+	const struct listeners *service; /* the server's own; the child looks at their queues */
 	int hold_fd;           /* the child ends when this end of a pipe closes, by the arbiter's will or its death */
 	pid_t pid;             /* 0: not running */
 	bool resting;          /* another arbiter's child answers */

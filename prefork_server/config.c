@@ -114,7 +114,7 @@ static const struct option_row rows[] = {
     {.type = OPTION_STRING,
 	.name = "admin",
 	.argument = "ADDRESS",
-	.help = "serve /settings, /metrics and /healthz here (off)",
+	.help = "serve /settings, /metrics, /scoreboard and /healthz here (off)",
 	FIELD(admin)},
 
     {.type = OPTION_HEADING, .help = "Workers"},

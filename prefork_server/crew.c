@@ -150,6 +150,9 @@ crew_manage(struct crew *crew)
 		kill(oldest->pid, SIGTERM);
 		staying--;
 	}
+	atomic_store(&crew->board->notice->class_name, crew->class->name);
+	atomic_store(&crew->board->notice->target, crew->target);
+	atomic_store(&crew->board->notice->generation, crew->generation);
 	atomic_store(&crew->board->notice->workers, staying);
 }
 

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-#define TRIES 8 /* of a reader, where the writer was quicker */
+#define TRIES 8                /* of a reader, where the writer was quicker */
+#define COUNT_MAX (1ULL << 53) /* no thread comes so far, and every reader of JSON can take it, 256 times too */
 
 /* The orders make the sequence number work without fences: on x86 all of these are plain moves. */
 static uint64_t
@@ -88,14 +89,23 @@ look_request(const struct lane *lane, struct lane_view *view, uint64_t now_ns)
 	return len > 0;
 }
 
+/* counted returns how far COUNT has come since it was BEFORE. */
+static uint64_t
+counted(const _Atomic uint64_t *before, const _Atomic uint64_t *count)
+{
+	uint64_t amount = since(get(before), get(count));
+
+	return amount < COUNT_MAX ? amount : COUNT_MAX;
+}
+
 void
 lane_look(const struct lane *lane, struct lane_view *view, uint64_t now_ns)
 {
 	uint64_t doing = get(&lane->doing);
 
 	*view = (struct lane_view){
-	    .requests = since(get(&lane->requests_before), get(&lane->metrics.requests_begun)),
-	    .connections = since(get(&lane->connections_before), get(&lane->metrics.connections_accepted)),
+	    .requests = counted(&lane->requests_before, &lane->metrics.requests_begun),
+	    .connections = counted(&lane->connections_before, &lane->metrics.connections_accepted),
 	};
 	/* A request belongs to the state that stood before and behind it. */
 	for (int i = 0; i < TRIES; i++) {

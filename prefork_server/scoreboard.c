@@ -26,8 +26,11 @@ scoreboard_open(struct scoreboard *board)
 	    .notice = map_shared(sizeof(*board->notice)),
 	    .rows = map_shared(ROWS_SIZE),
 	};
-	if (board->notice != NULL && board->rows != NULL)
+	if (board->notice != NULL && board->rows != NULL) {
+		board->notice->started_ns = clock_now_ns();
+		atomic_store(&board->notice->class_name, "");
 		return 0;
+	}
 	error = errno != 0 ? -errno : -ENOMEM;
 	scoreboard_close(board);
 	return error;

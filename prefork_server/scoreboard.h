@@ -39,9 +39,13 @@ enum scoreboard_reason {
 
 /* What the arbiter tells the others.  It alone can write here: its children have the pages read-only. */
 struct scoreboard_notice {
-	_Atomic uint64_t workers;  /* that live and are not told to end */
-	_Atomic uint64_t epoch;    /* of the turns to accept: duty.h */
-	_Atomic uint64_t timeouts; /* workers that were overdue */
+	uint64_t started_ns;              /* of the server: CLOCK_MONOTONIC; fixed before the first child */
+	_Atomic(const char *) class_name; /* of the workers; static storage */
+	_Atomic unsigned target;          /* how many workers there shall be */
+	_Atomic unsigned generation;      /* of the workers that stay */
+	_Atomic uint64_t workers;         /* that live and are not told to end */
+	_Atomic uint64_t epoch;           /* of the turns to accept: duty.h */
+	_Atomic uint64_t timeouts;        /* workers that were overdue */
 	_Atomic uint64_t restarts[SCOREBOARD_REASONS];
 	_Atomic size_t slots;   /* the rows from here on were never used */
 	_Atomic size_t threads; /* in every row, the lanes from here on were never used */

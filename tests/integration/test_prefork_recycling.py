@@ -76,7 +76,7 @@ def test_each_worker_draws_its_own_jitter(start):
 
 def test_without_it_a_worker_stays(start):
     server = start("--sleep", 0, "--max-requests-jitter", 5)
-    before = server.worker_pids()
+    before = workers(server, 1)
     for _ in range(50):
         assert server.get("/")[0] == 200
     assert server.worker_pids() == before
@@ -127,7 +127,7 @@ def test_a_limit_that_no_worker_can_keep_is_told_and_does_not_spin(start):
 
 def test_a_limit_above_its_size_leaves_a_worker_alone(start):
     server = start("--sleep", 0, "--max-rss", 4096)
-    before = server.worker_pids()
+    before = workers(server, 1)
     time.sleep(2.2)
     assert server.worker_pids() == before and "--max-rss" not in server.log()
 

@@ -82,7 +82,7 @@ draw(uint64_t max)
 static int
 boot_status(int error)
 {
-	bool passes = error == -ENFILE || error == -ENOMEM || error == -ENOBUFS || error == -EAGAIN;
+	bool passes = error == -ENFILE || error == -ENOMEM || error == -ENOBUFS;
 
 	return passes ? EXIT_FAILURE : WORKER_BOOT_ERROR;
 }

@@ -366,6 +366,8 @@ log_start(const struct arbiter *arbiter)
 	log_info("Using worker: %s", arbiter->crew.class->name);
 	if (arbiter->admin.listen_fd >= 0)
 		log_info("Admin at: %s", listener_name(arbiter->admin.listen_fd, name));
+	if (arbiter->crew.class->check != NULL)
+		arbiter->crew.class->check(arbiter->config);
 }
 
 int

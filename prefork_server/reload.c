@@ -238,6 +238,8 @@ take(struct change *change)
 		log_error("Cannot prepare the listening sockets: %s", strerror(-error));
 	if (arbiter->config->worker_class != class)
 		log_info("Using worker: %s", arbiter->crew.class->name);
+	if (arbiter->crew.class->check != NULL)
+		arbiter->crew.class->check(arbiter->config);
 	/* The admin process writes to the log, and tells how many wait at each address. */
 	if ((change->logs || change->binds) && !arbiter->admin.resting) {
 		admin_child_rest(&arbiter->admin);

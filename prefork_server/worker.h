@@ -45,6 +45,11 @@ struct worker_class {
 	 */
 	int (*prepare)(const struct listeners *listeners, const struct config *config);
 	/*
+	 * Logs what is allowed but cannot be meant (gunicorn: check_config); in
+	 * the arbiter, at the start and at a reload.  NULL: nothing.
+	 */
+	void (*check)(const struct config *config);
+	/*
 	 * Serves, and beats at least every worker_beat_ms, until
 	 * worker_is_alive is false.  Returns 0, or -errno where it could not
 	 * begin: then nobody else could, and the arbiter gives up, unless it is for a want that

@@ -30,12 +30,18 @@ struct keeping {
 	bool closed;                          /* nothing is accepted any more */
 };
 
-static int
-prepare(const struct listeners *listeners, const struct config *config)
+static void
+check(const struct config *config)
 {
 	if (config->worker_connections <= config->threads && config->keep_alive_ns > 0)
 		log_warning("No keepalived connections can be handled. "
 			    "Check the number of worker connections and threads.");
+}
+
+static int
+prepare(const struct listeners *listeners, const struct config *config)
+{
+	(void)config;
 	/* A thread that finds no connection where another was quicker has other things to do than to wait for one. */
 	for (size_t i = 0; i < listeners->count; i++) {
 		int flags = fcntl(listeners->fds[i], F_GETFL);
@@ -184,4 +190,4 @@ close_signals:
 	return error;
 }
 
-const struct worker_class worker_gthread = {.name = "gthread", .prepare = prepare, .run = run};
+const struct worker_class worker_gthread = {.name = "gthread", .prepare = prepare, .check = check, .run = run};

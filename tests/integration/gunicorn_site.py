@@ -1,4 +1,4 @@
-"""A server that a script drives, real gunicorn or ours: started, signalled, asked, and what was seen of it, in one form for both."""
+"""A server that a script drives, real gunicorn or ours: started, signalled, asked, and what was seen of it."""
 
 import collections
 import itertools
@@ -122,8 +122,9 @@ class Site:
         own = f":handle_segv=0:detect_leaks={int(self.leaks)}"
         environment["ASAN_OPTIONS"] = environment.get("ASAN_OPTIONS", "") + own
         with open(output, "ab") as file:
-            return subprocess.Popen(["bash", "-c", shell, "bash", *command] if shell else command, cwd=self.folder, env=environment,
-                                    stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, pass_fds=self.given_fds)
+            return subprocess.Popen(["bash", "-c", shell, "bash", *command] if shell else command, cwd=self.folder,
+                                    env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
+                                    pass_fds=self.given_fds)
 
     def start(self, *options, bind="127.0.0.1:0", workers=1, env=None, shell=None):
         """Starts it, and waits until WORKERS workers are there."""
@@ -215,7 +216,8 @@ class Site:
             raise self.failure(error) from None
 
     def failure(self, error):
-        texts = [path.read_text(errors="replace") for path in dict.fromkeys([self.folder / "output", *self.logs]) if path.exists()]
+        paths = dict.fromkeys([self.folder / "output", *self.logs])
+        texts = [path.read_text(errors="replace") for path in paths if path.exists()]
         return AssertionError(f"{type(self).__name__}: {error}\n" + "".join(texts))
 
     def output(self):
@@ -331,7 +333,7 @@ class Site:
             if match:
                 stories[int(match.group(1))].append(self.normal(*match.groups()[1:]))
             elif line:
-                rest.append(TIME.sub("[TIME]", line))
+                rest.append(TIME.sub("[TIME]", line).replace(str(self.folder), "FOLDER"))
         arbiters = [pid for pid in stories if stories[pid][0].startswith("INFO Starting ")]
         parts = {f"arbiter {number}": stories[pid] for number, pid in enumerate(arbiters, 1)}
         parts["workers"] = sorted(tuple(stories[pid]) for pid in stories if pid not in arbiters)
@@ -407,4 +409,4 @@ class Ours(Site):
             resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, (3, 3))
 
     def normal(self, level, text):
-        return re.sub(r"(timed out after|was busy for) \S+ s", r"\1 N s", super().normal(level, text))
+        return re.sub(r"(timed out after|busy for) \S+ s", r"\1 N s", super().normal(level, text))

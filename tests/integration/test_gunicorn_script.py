@@ -122,7 +122,8 @@ def test_every_setting_of_gunicorn_has_its_place_in_the_document():
 
 METHODS = [("arbiter", ["Arbiter"]), ("workers.base", ["Worker"]), ("workers.sync", ["SyncWorker"]),
            ("workers.gthread", ["ThreadWorker", "TConn"]), ("workers.workertmp", ["WorkerTmp"]), ("pidfile", ["Pidfile"]),
-           ("sock", ["BaseSocket", "TCPSocket", "TCP6Socket", "UnixSocket", None]), ("systemd", [None]), ("glogging", ["Logger", None])]
+           ("sock", ["BaseSocket", "TCPSocket", "TCP6Socket", "UnixSocket", None]), ("systemd", [None]),
+           ("glogging", ["Logger", None])]
 
 
 def names_in(module, owner):

@@ -5,7 +5,8 @@ import select
 import socket
 import time
 
-from gunicorn_script.scenario import FOR_EVER, LAST_KILL, REQUEST, bye, scenario
+from gunicorn_script.scenario import (BOOTED, CLASS_NAME, EXITED, FOR_EVER, LAST_KILL, LIVED, REQUEST, bye, killed,
+                                      scenario)
 
 
 @scenario()
@@ -19,10 +20,21 @@ def one_request_a_connection(site):
 
 
 @scenario()
+def a_request_in_pieces(site):
+    site.start()
+    peer = site.connect()
+    for piece in b"GET / HTTP/1.1\r", b"\nHost: lab\r\nContent-Length: 4\r\n\r\nab", b"cd":
+        peer.send(piece)
+        time.sleep(0.2)
+    site.see("answer", peer.answer())
+    bye(site)
+
+
+@scenario()
 def clients_that_leave(site):
     site.start()
     (worker,) = site.workers(1)
-    for data in (b"", b"GET", b"GET / HTTP/1.1\r\nHost: lab\r\n\r\n", b"POST / HTTP/1.1\r\nHost: lab\r\nContent-Length: 9\r\n\r\n1"):
+    for data in (b"", b"GET", REQUEST, b"POST / HTTP/1.1\r\nHost: lab\r\nContent-Length: 9\r\n\r\n1"):
         site.connect().send(data).close()
         peer = site.connect().send(data)
         peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -52,6 +64,7 @@ def limits_of_0(site):
     site.see("field", site.get("/", f"X: {'y' * 20000}\r\n"))
     bye(site)
 
+
 @scenario()
 def max_requests(site):
     site.start("--max-requests", 2)
@@ -64,7 +77,7 @@ def max_requests(site):
     bye(site)
 
 
-@scenario(ours=False)
+@scenario(differs=CLASS_NAME)
 def max_requests_of_threads(site):
     site.start("--max-requests", 3, "--threads", 2)
     (worker,) = site.workers(1)
@@ -78,7 +91,12 @@ def max_requests_of_threads(site):
     site.see("answer 4", site.get("/", "Connection: close\r\n"))
     bye(site)
 
-@scenario(ours=False)
+
+def promise(part):
+    return {"empty-promise": {part: ("200 keep-alive Hello, Anonymous", "200 close Hello, Anonymous")}}
+
+
+@scenario(differs=CLASS_NAME)
 def threads_and_keep_alive(site):
     site.start("--threads", 2, "--keep-alive", 1)
     peer = site.connect()
@@ -92,7 +110,7 @@ def threads_and_keep_alive(site):
     bye(site)
 
 
-@scenario(ours=False)
+@scenario()
 def gthread_by_name(site):
     site.start("--worker-class", "gthread")
     peer = site.connect()
@@ -102,7 +120,7 @@ def gthread_by_name(site):
     bye(site)
 
 
-@scenario(ours=False)
+@scenario(differs=CLASS_NAME)
 def keep_alive_0_of_threads(site):
     site.start("--threads", 2, "--keep-alive", 0)
     peer = site.ask()
@@ -111,7 +129,7 @@ def keep_alive_0_of_threads(site):
     bye(site)
 
 
-@scenario(ours=False)
+@scenario(differs=CLASS_NAME)
 def threads_serve_side_by_side(site):
     site.start("--threads", 2)
     long = site.ask_and_wait("/?sleep=3")
@@ -122,7 +140,7 @@ def threads_serve_side_by_side(site):
     bye(site)
 
 
-@scenario(ours=False)
+@scenario(differs=CLASS_NAME | promise("busy"))
 def term_and_threads(site):
     """One asks, one waits between two requests."""
     site.start("--threads", 2, "--keep-alive", 2)
@@ -136,16 +154,18 @@ def term_and_threads(site):
     site.wait()
 
 
-@scenario(ours=False, chance=[LAST_KILL])
+@scenario(chance=[LAST_KILL], differs=CLASS_NAME | {"threads-and-quit": {"at once": (False, True)}})
 def int_and_threads(site):
-    site.start("--threads", 2, "--graceful-timeout", 1)
+    site.start("--threads", 2, "--graceful-timeout", 3)
     peer = site.ask_and_wait(FOR_EVER)
+    begin = time.monotonic()
     site.signal(signal.SIGINT)
     site.see("answer", peer.answer())
     site.wait()
+    site.see("at once", time.monotonic() - begin < 2.5)
 
 
-@scenario(ours=False)
+@scenario(differs=CLASS_NAME | promise("answer"))
 def hup_and_threads(site):
     site.start("--threads", 2)
     old = site.workers(1)
@@ -159,14 +179,15 @@ def hup_and_threads(site):
     bye(site)
 
 
-@scenario(ours=False)
+@scenario(differs=CLASS_NAME | {"hung-thread": {"workers": ([LIVED], [
+    (BOOTED, "ERROR Thread 1 has been busy for N s with GET /?sleep=6 from 127.0.0.1 (--timeout)", EXITED)])}})
 def a_request_of_a_thread_longer_than_timeout(site):
     site.start("--threads", 2, "--timeout", 3)
     site.see("answer", site.get("/?sleep=6", "Connection: close\r\n"))
     bye(site)
 
 
-@scenario(ours=False)
+@scenario(differs=CLASS_NAME | killed("SIGKILL"))
 def a_stopped_worker_of_threads(site):
     site.start("--threads", 2, "--timeout", 3)
     (worker,) = site.workers(1)
@@ -178,7 +199,7 @@ def a_stopped_worker_of_threads(site):
     bye(site)
 
 
-@scenario(ours=False)
+@scenario(differs=CLASS_NAME | promise("answer"))
 def a_killed_arbiter_and_its_threads(site):
     site.start("--threads", 2)
     (worker,) = site.workers(1)
@@ -190,7 +211,7 @@ def a_killed_arbiter_and_its_threads(site):
     site.wait()
 
 
-@scenario(ours=False)
+@scenario(differs=CLASS_NAME)
 def more_threads_than_connections(site):
     site.start("--threads", 2, "--worker-connections", 2)
     site.see("answer", site.get())

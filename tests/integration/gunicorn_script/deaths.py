@@ -1,10 +1,11 @@
 """Workers and arbiters that die, hang, or cannot live; requests that take too long."""
 
+import resource
 import signal
-import socket
 import time
 
 from gunicorn_script.scenario import BOOTED, EXITED, FOR_EVER, LAST_KILL, LIVED, bye, exited, killed, scenario
+from servers import parent_of
 
 
 def signal_a_worker(site, number):
@@ -119,9 +120,43 @@ def workers_that_cannot_boot(site):
     site.allow_boot(True)
     site.start()
     (worker,) = site.workers(1)
+    site.see("before", site.get())
     site.allow_boot(False)
     site.signal(signal.SIGTERM, worker)
     site.wait()
+
+
+@scenario(differs={"out-of-descriptors": {
+    "workers": ([(BOOTED, "ERROR Exception in worker process", EXITED), LIVED], [
+        (BOOTED, "ERROR Cannot accept: Too many open files; trying again every 100 ms (raise `ulimit -n`?)", EXITED)]),
+    "output": (["OSError: [Errno 24] Too many open files"], []), "the same worker": (False, True)}})
+def a_worker_without_descriptors(site):
+    site.start()
+    (worker,) = site.workers(1)
+    site.see("before", site.get())
+    limits = resource.prlimit(worker, resource.RLIMIT_NOFILE)
+    resource.prlimit(worker, resource.RLIMIT_NOFILE, (3, limits[1]))
+    peer = site.ask()
+    site.wait_log("Exception in worker process|Cannot accept")
+    if parent_of(worker):
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, limits)
+    site.see("answer", peer.answer())
+    site.see("the same worker", site.workers(1) == [worker])
+    bye(site)
+
+
+@scenario()
+def a_stopped_arbiter(site):
+    """Its workers have nothing to do with that."""
+    site.start("--timeout", 3)
+    workers = site.workers(1)
+    site.signal(signal.SIGSTOP)
+    time.sleep(5)
+    site.see("meanwhile", site.get())
+    site.signal(signal.SIGCONT)
+    time.sleep(1.5)
+    site.see("the same worker", site.workers(1) == workers)
+    bye(site)
 
 
 @scenario()
@@ -191,7 +226,7 @@ def slow_client(line):
 
 
 @scenario(chance=[LAST_KILL], differs=slow_client(
-    r'WARNING Request from 127.0.0.1 timed out after N s: 18 bytes came, "GET / HTTP/1.1\x0d\x0aHo"'))
+    'WARNING Request from 127.0.0.1 timed out after N s: 18 bytes came, "GET / HTTP/1.1\\x0d\\x0aHo"'))
 def a_header_that_does_not_come(site):
     site.start("--timeout", 3, *site.own("--header-timeout", 1))
     site.see("answer", site.connect().send(b"GET / HTTP/1.1\r\nHo").answer())
@@ -200,9 +235,11 @@ def a_header_that_does_not_come(site):
 
 
 @scenario(chance=[LAST_KILL], differs=slow_client(
-    'WARNING Body of "GET / HTTP/1.1" from 127.0.0.1 timed out after N s: 47 bytes came (--body-timeout, --min-rate, --timeout)'))
+    'WARNING Body of "GET / HTTP/1.1" from 127.0.0.1 timed out after N s: 47 bytes came '
+    "(--body-timeout, --min-rate, --timeout)"))
 def a_body_that_does_not_come(site):
     site.start("--timeout", 3, *site.own("--body-timeout", 1))
-    site.see("answer", site.connect().send(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx").answer())
+    peer = site.connect().send(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx")
+    site.see("answer", peer.answer())
     site.see("after", site.get())
     bye(site)

@@ -1,12 +1,11 @@
 """Pid files, addresses, the configuration and starts that are refused."""
 
-import pathlib
 import re
 import signal
 import socket
 import stat
 
-from gunicorn_script.scenario import bye, scenario
+from gunicorn_script.scenario import BOOTED, EXITED, LIVED, bye, scenario
 
 
 STARTED = (["INFO Starting NAME VERSION"], [])
@@ -149,10 +148,20 @@ def a_unix_socket(site):
     site.see("left", path.exists())
 
 
-@scenario(ours=False)
+@scenario(differs={"taken-socket": {"another": ("starts", "status 1"), "its file": (False, True)}})
+def a_unix_socket_that_somebody_listens_on(site):
+    path = site.folder / "socket"
+    site.start(bind=f"unix:{path}")
+    inode = path.stat().st_ino
+    site.see("another", site.starts("--bind", f"unix:{path}"))
+    site.see("its file", path.stat().st_ino == inode)
+    bye(site)
+
+
+@scenario(differs={"umask": {"umask": ("0022", "0077")}})
 def a_unix_socket_and_umask(site):
     path = site.folder / "socket"
-    site.start("--umask", "077", bind=f"unix:{path}")
+    site.start("--umask", "077", bind=f"unix:{path}", shell='umask 022; exec "$@"')
     site.see("mode", oct(stat.S_IMODE(path.stat().st_mode)))
     site.see("umask", site.worker_status("Umask"))
     bye(site)
@@ -165,7 +174,7 @@ def ipv6(site):
     bye(site)
 
 
-@scenario(ours=False)
+@scenario()
 def two_addresses(site):
     path = site.folder / "socket"
     site.start("--bind", f"unix:{path}")
@@ -177,7 +186,7 @@ def two_addresses(site):
     site.see("left", path.exists())
 
 
-@scenario(ours=False)
+@scenario(differs={"drain": {"second": ("reset", "200 close Hello, Anonymous")}})
 def term_and_two_addresses(site):
     site.start("--bind", "127.0.0.1:0")
     first, second = site.ask_and_wait("/?sleep=2"), site.ask(number=1)
@@ -192,10 +201,11 @@ def reuse_port(site):
     site.start("--reuse-port")
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        site.see("shared", other.bind(("127.0.0.1", site.port())))
+        other.bind(("127.0.0.1", site.port()))  # fails where the port is not shared
     bye(site)
 
-@scenario(ours=False)
+
+@scenario(differs={"what-changed": {"arbiter 1": ([], ["INFO --workers has changed"])}})
 def a_configuration_file(site):
     """One that both can read: Python, and lines of name = value."""
     path = site.folder / "conf.py"
@@ -233,22 +243,29 @@ def a_file_that_is_wrong_at_the_start(site):
     site.see("right: text", text)
 
 
-@scenario(ours=False, differs={"wrong-file": {}})
+@scenario(differs={"wrong-file": {
+    "arbiter 1": ([], [
+        "ERROR FOLDER/conf.py:1: workers = many: must be a whole number from 1 to 1024; everything stays as it was",
+        "INFO Handling signal: term", "INFO Shutting down: Master"]),
+    "workers": ([(BOOTED, "INFO Parent changed, shutting down: <Worker PID>", EXITED)] * 2, [LIVED] * 2),
+    "output": (["Failed to read config file: FOLDER/conf.py", "NameError: name 'many' is not defined"], []),
+    "then": (None, "200 close Hello, Anonymous"), "status": (1, 0), "pid file left": (True, False)}})
 def hup_and_a_file_that_is_wrong(site):
     path = site.folder / "conf.py"
     path.write_text("workers = 2\n")
-    site.start("--config", path, "--timeout", 3, workers=2)
+    site.start("--config", path, "--timeout", 3, "--pid", site.folder / "pid", workers=2)
     path.write_text("workers = many\n")
-    old = site.workers(2)
+    workers = site.workers(2)
     site.tell(signal.SIGHUP)
-    site.see("goes on", site.goes_on())
-    site.see("answer", site.get())
     if site.goes_on():
-        site.see("the same workers", site.workers(2) == old)
-        bye(site)
+        site.see("then", site.get())
+        site.signal(signal.SIGTERM)
+    site.wait()
+    site.ended(*workers)
+    site.see("pid file left", (site.folder / "pid").exists())
 
 
-@scenario(ours=False)
+@scenario(differs={"what-changed": {"arbiter 1": ([], ["INFO --bind has changed"])}})
 def hup_and_another_address(site):
     path = site.folder / "conf.py"
     first, second = site.folder / "first", site.folder / "second"

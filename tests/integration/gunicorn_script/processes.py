@@ -21,7 +21,7 @@ def upgrade(site, *options):
     return old, new
 
 
-@scenario(ours=False)
+@scenario()
 def usr2_and_the_new_one_takes_over(site):
     old, new = upgrade(site)
     site.workers(1, old)
@@ -39,7 +39,11 @@ def usr2_and_the_new_one_takes_over(site):
     site.see_pid_files("at the end", {old: "old", new: "new"})
 
 
-@scenario(ours=False)
+def told(times):
+    return {"other-arbiter": {"arbiter 1": ([], ["INFO The other arbiter (pid:PID) has ended; this one goes on"] * times)}}
+
+
+@scenario(differs=told(2))
 def usr2_and_back(site):
     old, new = upgrade(site)
     site.signal(signal.SIGTERM, new)
@@ -57,7 +61,7 @@ def usr2_and_back(site):
     site.see_pid_files("at the end", {old: "old", new: "new"})
 
 
-@scenario(ours=False)
+@scenario(differs=told(1))
 def usr2_twice(site):
     old, new = upgrade(site)
     site.tell(signal.SIGUSR2, old)
@@ -70,7 +74,7 @@ def usr2_twice(site):
     site.wait()
 
 
-@scenario(ours=False)
+@scenario()
 def usr2_and_a_killed_old_one(site):
     old, new = upgrade(site, "--timeout", 3)
     workers = site.workers(1, old)
@@ -84,7 +88,7 @@ def usr2_and_a_killed_old_one(site):
     site.ended(new)
 
 
-@scenario(ours=False)
+@scenario()
 def usr2_and_a_unix_socket(site):
     """Its file stays for as long as somebody listens."""
     path = site.folder / "socket"
@@ -102,14 +106,16 @@ def usr2_and_a_unix_socket(site):
     site.ended(new)
     site.see("left", path.exists())
 
-def start_in_background(site, *options):
+
+def start_in_background(site, workers=1):
     site.logs = [site.folder / "log"]
-    site.start("--daemon", "--error-logfile", site.folder / "log", "--pid", site.folder / "pid", *options)
+    site.start("--daemon", "--error-logfile", site.folder / "log", "--pid", site.folder / "pid", "--workers", workers,
+               workers=workers)
     site.wait("status of the starter")
     return site.arbiters()[0]
 
 
-@scenario(ours=False)
+@scenario()
 def a_daemon(site):
     arbiter = start_in_background(site)
     site.see("its session is another", os.getsid(arbiter) != os.getsid(0))
@@ -125,9 +131,9 @@ def a_daemon(site):
     site.see("left", (site.folder / "pid").exists())
 
 
-@scenario(ours=False)
+@scenario()
 def winch_of_a_daemon(site):
-    arbiter = start_in_background(site, "--workers", 2)
+    arbiter = start_in_background(site, 2)
     old = site.workers(2)
     site.tell(signal.SIGWINCH)
     site.ended(*old)
@@ -140,7 +146,7 @@ def winch_of_a_daemon(site):
     site.ended(arbiter)
 
 
-@scenario(ours=False)
+@scenario()
 def usr2_of_a_daemon(site):
     old = start_in_background(site)
     site.signal(signal.SIGUSR2, old)
@@ -156,7 +162,8 @@ def usr2_of_a_daemon(site):
     site.signal(signal.SIGTERM, new)
     site.ended(new)
 
-@scenario(ours=False)
+
+@scenario()
 def another_user_and_group(site):
     site.start("--user", "nobody", "--group", "nogroup")
     for name in "Uid", "Gid", "Groups":
@@ -166,13 +173,13 @@ def another_user_and_group(site):
     bye(site)
 
 
-@scenario(ours=False)
+@scenario(differs={"one-line": {name: ("status 1, one line", "status 2, one line") for name in ("user", "group")}})
 def users_that_there_are_not(site):
     site.fails("user", "--bind", "127.0.0.1:0", "--user", "no-such-user")
     site.fails("group", "--bind", "127.0.0.1:0", "--group", "no-such-group")
 
 
-@scenario(ours=False)
+@scenario()
 def sockets_of_the_service_manager(site):
     with socket.create_server(("127.0.0.1", 0)) as given:
         site.given_fds = (given.fileno(),)
@@ -183,7 +190,7 @@ def sockets_of_the_service_manager(site):
         site.wait()
 
 
-@scenario(ours=False)
+@scenario(differs={"sd-notify": {"told": ("READY=1\nSTATUS=Gunicorn arbiter booted", None)}})
 def the_service_manager_is_told(site):
     path = site.folder / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:

@@ -63,6 +63,10 @@ def exited(code):
     return {"end-of-a-worker": {"arbiter 1": ([], [f"ERROR Worker (pid:PID) exited with code {code}"])}}
 
 
+# Threads, asked for by --threads alone, are called by the class that serves them.
+CLASS_NAME = {"class-name": {"arbiter 1": (["INFO Using worker: threads"], ["INFO Using worker: gthread"])}}
+
+
 def bye(site):
     """A graceful stop, for those scenarios that are about something else."""
     site.signal(signal.SIGTERM)

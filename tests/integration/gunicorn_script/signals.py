@@ -41,6 +41,16 @@ def term_lets_a_request_end(site):
     site.wait()
 
 
+@scenario()
+def term_twice(site):
+    site.start()
+    peer = site.ask_and_wait("/?sleep=2")
+    site.tell(signal.SIGTERM)
+    site.signal(signal.SIGTERM)
+    site.see("answer", peer.answer())
+    site.wait()
+
+
 def stop_busy(site, number):
     site.start()
     peer = site.ask_and_wait(FOR_EVER)
@@ -92,6 +102,7 @@ def int_hurries_a_graceful_stop(site):
     site.see("answer", peer.answer())
     site.wait()
     site.see("ended at once", time.monotonic() - begin < 2.5)
+
 
 @scenario()
 def ttin_and_ttou(site):
@@ -148,7 +159,7 @@ def hup_lets_a_request_end(site):
     bye(site)
 
 
-@scenario(ours=False)
+@scenario()
 def winch_of_a_terminal_is_ignored(site):
     site.start()
     old = site.workers(1)

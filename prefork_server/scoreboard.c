@@ -2,18 +2,30 @@
 #include "prefork_server/scoreboard.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <sys/mman.h>
+#include <sys/types.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 
 #define ROWS_SIZE (SCOREBOARD_SLOTS * sizeof(struct scoreboard_row))
 
-/* Most of it is never touched, and not reserved either. */
+/*
+ * map_shared: most of it is never touched, and shall not be reserved either.
+ * The pages of a memory file count when they are touched, whatever
+ * vm.overcommit_memory says; a limit to the size of files (ulimit -f) rules it out.
+ */
 static void *
 map_shared(size_t size)
 {
-	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int fd = memfd_create("scoreboard", MFD_CLOEXEC);
+	bool has_file = fd >= 0 && ftruncate(fd, (off_t)size) == 0;
+	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | (has_file ? 0 : MAP_ANONYMOUS | MAP_NORESERVE), has_file ? fd : -1, 0);
 
+	if (fd >= 0)
+		close(fd);
 	return map == MAP_FAILED ? NULL : map;
 }
 

@@ -253,6 +253,30 @@ open_without_room(struct scoreboard *board)
 	_exit(scoreboard_open(board) < 0 && board->notice == NULL ? 0 : 1);
 }
 
+/* Under a limit to the size of files, as a test of a full log sets it. */
+static void
+open_without_files(struct scoreboard *board)
+{
+	struct rlimit none = {.rlim_cur = 0, .rlim_max = 0};
+
+	signal(SIGXFSZ, SIG_IGN);
+	if (setrlimit(RLIMIT_FSIZE, &none) != 0)
+		_exit(2);
+	if (scoreboard_open(board) != 0)
+		_exit(1);
+	heartbeat_beat(&board->rows[SCOREBOARD_SLOTS - 1].heartbeat);
+	scoreboard_close(board);
+}
+
+static void
+test_it_needs_no_file(void **state)
+{
+	struct scoreboard board;
+
+	(void)state;
+	assert_int_equal(in_child(open_without_files, &board), 0);
+}
+
 static void
 test_no_memory_is_an_error(void **state)
 {
@@ -276,6 +300,7 @@ main(void)
 	    cmocka_unit_test(test_what_nobody_uses_costs_no_memory),
 	    cmocka_unit_test(test_a_new_worker_is_not_disturbed),
 	    cmocka_unit_test(test_a_child_reads_the_notice_and_cannot_write_it),
+	    cmocka_unit_test(test_it_needs_no_file),
 	    cmocka_unit_test(test_no_memory_is_an_error),
 	};
 

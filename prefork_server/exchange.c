@@ -114,7 +114,7 @@ refuse_for_want(struct exchange *exchange)
 	    "No memory for a request from %s, of which %llu bytes came (are the limits too small, or --workers or "
 	    "--limit-request-line too large?)",
 	    listener_peer_name(exchange->client.fd, peer, sizeof(peer)), (unsigned long long)came(exchange));
-	refuse(exchange, 503, exchange->request.reason);
+	refuse(exchange, 503, "there is no memory for the request");
 	exchange->plan.fields = "Retry-After: 1\r\n";
 }
 
@@ -365,6 +365,14 @@ exchange_expire(struct exchange *exchange)
 {
 	note_peer(exchange);
 	refuse_late(exchange);
+	return end_request(exchange, answer_send(exchange) == 0);
+}
+
+enum exchange_end
+exchange_starve(struct exchange *exchange)
+{
+	note_peer(exchange);
+	refuse_for_want(exchange);
 	return end_request(exchange, answer_send(exchange) == 0);
 }
 

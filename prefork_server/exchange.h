@@ -93,4 +93,7 @@ bool exchange_has_more(const struct exchange *exchange);
 /* exchange_expire answers 408 to the request whose header did not come in time, logs it, and returns how to close. */
 MUST_CHECK enum exchange_end exchange_expire(struct exchange *exchange);
 
+/* exchange_starve answers 503 to a request that has begun to come, and that there is no memory to wait for; as exchange_expire. */
+MUST_CHECK enum exchange_end exchange_starve(struct exchange *exchange);
+
 #endif

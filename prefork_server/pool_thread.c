@@ -69,7 +69,7 @@ begin_request(struct pool_thread *thread, int fd, uint64_t now_ns)
 
 /*
  * wait_for_more lets CONN wait: with what has come of a header put aside, or for
- * the first byte.  ANSWERED: a request before it was.  Returns false where there is no memory for that.
+ * the first byte.  ANSWERED: a request before it was.  Returns false where there is no memory for that: then nothing has changed.
  */
 static bool
 wait_for_more(struct pool_thread *thread, struct conn *conn, bool answered, uint64_t *due_ns)
@@ -79,11 +79,8 @@ wait_for_more(struct pool_thread *thread, struct conn *conn, bool answered, uint
 
 	if (http_request_started(&exchange->request)) {
 		conn->rest = exchange_put_aside(exchange);
-		if (conn->rest == NULL) {
-			log_error("No memory for a request that comes in pieces: its connection is closed");
-			http_request_reset(&exchange->request);
+		if (conn->rest == NULL)
 			return false;
-		}
 		conn->wait = CONN_HEADER;
 		conn->since_ns = exchange->since_ns;
 		*due_ns = conn->since_ns + config->header_timeout_ns;
@@ -107,6 +104,13 @@ wait_for_end(struct pool_thread *thread, struct conn *conn, uint64_t *due_ns)
 	conn->wait = CONN_END;
 	*due_ns = clock_now_ns() + CLIENT_LINGER_MS * NS_PER_MS;
 	return client_end(&thread->exchange.client) && client_drop(&thread->exchange.client, *due_ns);
+}
+
+/* starve answers 503 to a request that came in part. Returns whether the peer's end is still to come. */
+static bool
+starve(struct pool_thread *thread, struct conn *conn, uint64_t *due_ns)
+{
+	return exchange_starve(&thread->exchange) == EXCHANGE_LINGER && wait_for_end(thread, conn, due_ns);
 }
 
 /*
@@ -143,7 +147,7 @@ serve_what_came(struct pool_thread *thread, struct conn *conn, bool read_on, uin
 			*due_ns = exchange->since_ns + thread->worker.config->keep_alive_ns;
 			return true;
 		case EXCHANGE_MORE:
-			return wait_for_more(thread, conn, answered, due_ns);
+			return wait_for_more(thread, conn, answered, due_ns) || starve(thread, conn, due_ns);
 		case EXCHANGE_LINGER:
 			return wait_for_end(thread, conn, due_ns);
 		case EXCHANGE_CLOSE:
@@ -167,6 +171,17 @@ add(struct pool_thread *thread, struct conn *conn)
 	return conn->added;
 }
 
+/* give_up tells who has sent a part of a request, for the rest of which nobody can wait. */
+static void
+give_up(struct pool_thread *thread, struct conn *conn)
+{
+	if (conn->rest == NULL)
+		return;
+	exchange_take_up(&thread->exchange, conn->rest);
+	conn->rest = NULL;
+	(void)!exchange_starve(&thread->exchange);
+}
+
 static void
 close_conn(struct pool_thread *thread, struct conn *conn)
 {
@@ -183,8 +198,13 @@ serve(struct pool_thread *thread, struct conn *conn, bool read_on)
 {
 	for (;;) {
 		uint64_t due_ns;
+		bool waits = serve_what_came(thread, conn, read_on, &due_ns);
 
-		if (!serve_what_came(thread, conn, read_on, &due_ns) || !add(thread, conn)) {
+		if (waits && !add(thread, conn)) {
+			give_up(thread, conn);
+			waits = false;
+		}
+		if (!waits) {
 			close_conn(thread, conn);
 			break;
 		}

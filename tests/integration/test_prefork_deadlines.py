@@ -15,10 +15,14 @@ from prefork import metric, send, start, workers
 from servers import PATIENCE, parse_response, read_all, wait_until
 
 
+CLASSES = pytest.mark.parametrize("threads", [1, 2], ids=["sync", "gthread"])
+
+
+@CLASSES
 @pytest.mark.parametrize("work", ["sleep=30", "cpu=50000", "cpu=50000&sleep=30"])
-def test_a_handler_that_takes_too_long(start, work):
+def test_a_handler_that_takes_too_long(start, work, threads):
     """Its client is told 504, the log names the request, and the worker goes on."""
-    server = start("--handler-timeout", 0.3, "--max-cpu", 60000, "--admin", "127.0.0.1:0")
+    server = start("--threads", threads, "--handler-timeout", 0.3, "--max-cpu", 60000, "--admin", "127.0.0.1:0")
     old = workers(server, 1)
     begun = time.monotonic()
     status, _, body = parse_response(server.exchange(f"GET /slow?{work} HTTP/1.1\r\nHost: x\r\n\r\n".encode()))
@@ -33,8 +37,9 @@ def test_a_handler_that_takes_too_long(start, work):
     assert metric(server, "loopfork_sleeping") == metric(server, "loopfork_computing") == 0
 
 
-def test_a_handler_that_has_time_is_not_cut_short(start):
-    server = start("--handler-timeout", 20, "--admin", "127.0.0.1:0")
+@CLASSES
+def test_a_handler_that_has_time_is_not_cut_short(start, threads):
+    server = start("--threads", threads, "--handler-timeout", 20, "--admin", "127.0.0.1:0")
     for seconds in (0, 0.001, 0.05, 0.3):
         begun = time.monotonic()
         assert server.get(f"/?sleep={seconds}&cpu=10")[0] == 200
@@ -66,9 +71,10 @@ def trickle(peer, piece, pause):
 
 @pytest.mark.parametrize("framing, piece", [("Content-Length: 100000", b"x"), ("Transfer-Encoding: chunked", b"1\r\nx\r\n")],
                          ids=["length", "chunked"])
-def test_a_body_that_trickles(start, framing, piece):
+@CLASSES
+def test_a_body_that_trickles(start, framing, piece, threads):
     """Each piece comes in time, but all are slower than --min-rate: with --timeout 0 too, nobody holds a worker like that."""
-    server = start("--body-timeout", 0.6, "--min-rate", 1000, "--timeout", 0)
+    server = start("--threads", threads, "--body-timeout", 0.6, "--min-rate", 1000, "--timeout", 0)
     old = workers(server, 1)
     begun = time.monotonic()
     with send(server, f"GET /drop?sleep=5 HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n".encode()) as peer:
@@ -81,9 +87,10 @@ def test_a_body_that_trickles(start, framing, piece):
     assert workers(server, 1) == old
 
 
-def test_an_echo_that_trickles_is_cut_short(start):
+@CLASSES
+def test_an_echo_that_trickles_is_cut_short(start, threads):
     """Its head has left: that fewer bytes come than it promised is all that can be said."""
-    server = start("--body-timeout", 0.6, "--min-rate", 1000, "--timeout", 0, "--sleep", 0)
+    server = start("--threads", threads, "--body-timeout", 0.6, "--min-rate", 1000, "--timeout", 0, "--sleep", 0)
     with send(server, b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n") as peer:
         echoed = b""
         for _ in range(400):
@@ -113,9 +120,10 @@ def test_a_body_that_is_slow_and_fast_enough(start, rate):
     assert time.monotonic() - begun > 3
 
 
-def test_an_answer_that_is_taken_too_slowly(start):
+@CLASSES
+def test_an_answer_that_is_taken_too_slowly(start, threads):
     """Some of it is taken each time before --drain-timeout is over, but all of it at less than --min-rate."""
-    server = start("--drain-timeout", 1, "--min-rate", 1_000_000_000, "--sleep", 0, "--timeout", 0)
+    server = start("--threads", threads, "--drain-timeout", 1, "--min-rate", 1_000_000_000, "--sleep", 0, "--timeout", 0)
     with server.connect() as peer:
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         peer.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n")

@@ -558,6 +558,25 @@ def test_a_connection_that_cannot_wait_is_closed(start, tmp_path):
         assert [ask(peer)[0] for _ in range(3)] == [200] * 3
 
 
+def test_a_header_in_pieces_that_cannot_wait_is_told_so(start, tmp_path):
+    injector = Injector(build_library(tmp_path), tmp_path / "rules")
+    server = start("--threads", 2, "--sleep", 0, env=injector.env)
+    injector.set("epoll_ctl", error="ENOSPC", times=1)
+    # Read together with the connection, or soon after it: then it is closed before anything came.
+    for _ in range(50):
+        with send(server, GET[:9]) as peer:
+            answer = read_all(peer)
+        if answer:
+            break
+        injector.set("epoll_ctl", error="ENOSPC", times=1)
+    status, head, _ = parse_response(answer)
+    assert status == 503 and b"\r\nRetry-After: 1\r\n" in head
+    server.wait_log(r"\[ERROR\] No memory for a request from 127\.0\.0\.1, of which 9 bytes came")
+    injector.stop("epoll_ctl")
+    with server.connect() as peer:
+        assert [ask(peer)[0] for _ in range(3)] == [200] * 3
+
+
 def test_the_busiest_and_the_idlest_worker(start, tmp_path):
     """Who has accepted goes to the end of the line."""
     server = start("--threads", 2, "--workers", 4, "--sleep", 0, "--access-logfile", tmp_path / "log",

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -47,7 +48,7 @@ set_up(void **state)
 {
 	struct bench *bench = calloc(1, sizeof(*bench));
 	const struct settings_values values = {.mode = WAIT_BLOCKING};
-	const struct settings_limits limits = {.modes = 1U << WAIT_BLOCKING};
+	const struct settings_limits limits = {.max_sleep_ns = 60 * NS_PER_SEC, .modes = 1U << WAIT_BLOCKING};
 	int fds[2];
 
 	assert_non_null(bench);
@@ -254,6 +255,65 @@ test_a_header_that_does_not_come(void **state)
 }
 
 static void
+test_a_header_that_there_is_no_memory_to_wait_for(void **state)
+{
+	struct bench *bench = *state;
+
+	send_text(bench, "GET / HTTP/1.1\r\nHo");
+	assert_int_equal(next(bench), EXCHANGE_MORE);
+	assert_int_equal(exchange_starve(&bench->exchange), EXCHANGE_LINGER);
+	assert_true(is_answer(answered(bench), "HTTP/1.1 503", "\r\nRetry-After: 1\r\n"));
+}
+
+/* trickle sends a byte every 10 ms from a process of its own, which ends with the test at the latest. */
+static pid_t
+trickle(const struct bench *bench)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		close(bench->exchange.client.fd);
+		for (int i = 0; i < 1000 && send(bench->peer, "x", 1, MSG_NOSIGNAL) == 1; i++)
+			clock_sleep_until_ns(clock_now_ns() + 10 * NS_PER_MS);
+		_exit(0);
+	}
+	assert_true(pid > 0);
+	return pid;
+}
+
+static void
+test_a_body_that_trickles_behind_another_request(void **state)
+{
+	struct bench *bench = *state;
+	pid_t pid;
+
+	bench->config.min_rate = 1000;
+	send_text(bench, GET "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n");
+	assert_int_equal(next(bench), EXCHANGE_KEEP);
+	pid = trickle(bench);
+	assert_int_equal(next(bench), EXCHANGE_LINGER);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_true(is_answer(answered(bench), "HTTP/1.1 200", SAYS_KEEP));
+	assert_non_null(strstr(bench->answer, "HTTP/1.1 408"));
+}
+
+static void
+test_a_connection_goes_on_after_a_handler_that_took_too_long(void **state)
+{
+	struct bench *bench = *state;
+
+	bench->config.handler_timeout_ns = NS_PER_MS;
+	send_text(bench, "GET /?sleep=60 HTTP/1.1\r\nHost: x\r\n\r\n");
+	assert_int_equal(next(bench), EXCHANGE_KEEP);
+	assert_true(is_answer(answered(bench), "HTTP/1.1 504", SAYS_KEEP));
+	send_text(bench, GET);
+	assert_int_equal(next(bench), EXCHANGE_KEEP);
+	assert_true(is_answer(answered(bench), "HTTP/1.1 200", SAYS_KEEP));
+	assert_int_equal(atomic_load(&bench->metrics->handler_timeouts), 1);
+}
+
+static void
 test_a_client_that_leaves(void **state)
 {
 	struct bench *bench = *state;
@@ -281,6 +341,9 @@ main(void)
 	    TEST(test_a_body_that_nobody_waits_for_ends_the_connection),
 	    TEST(test_a_worker_that_keeps_none),
 	    TEST(test_a_header_that_does_not_come),
+	    TEST(test_a_header_that_there_is_no_memory_to_wait_for),
+	    TEST(test_a_body_that_trickles_behind_another_request),
+	    TEST(test_a_connection_goes_on_after_a_handler_that_took_too_long),
 	    TEST(test_a_client_that_leaves),
 	};
 

@@ -48,20 +48,26 @@ settle(struct gate *gate)
 }
 
 int
-gate_open(struct gate *gate, int epoll_fd, const struct listeners *listeners, uint64_t first_key)
+gate_init(struct gate *gate, int epoll_fd, const struct listeners *listeners, uint64_t first_key)
+{
+	*gate = (struct gate){.epoll_fd = epoll_fd, .listeners = listeners, .first_key = first_key};
+	return -pthread_mutex_init(&gate->lock, NULL);
+}
+
+int
+gate_open(struct gate *gate)
 {
 	int error;
 
-	*gate = (struct gate){.epoll_fd = epoll_fd, .listeners = listeners, .first_key = first_key};
+	pthread_mutex_lock(&gate->lock);
 	error = add_all(gate);
 	gate->open = error == 0;
-	if (error == 0)
-		error = -pthread_mutex_init(&gate->lock, NULL);
+	pthread_mutex_unlock(&gate->lock);
 	return error;
 }
 
 void
-gate_close(struct gate *gate)
+gate_deinit(struct gate *gate)
 {
 	pthread_mutex_destroy(&gate->lock);
 }

@@ -35,10 +35,12 @@ struct gate {
 };
 
 /*
- * gate_open adds LISTENERS to EPOLL_FD.  Returns 0 or -errno.  gate_close is for its end: nobody uses it any more.
+ * gate_init makes a gate for LISTENERS in EPOLL_FD, which is not open yet; gate_open opens it.
+ * Both return 0 or -errno.  gate_deinit is for when nobody uses it any more.
  */
-MUST_CHECK int gate_open(struct gate *gate, int epoll_fd, const struct listeners *listeners, uint64_t first_key);
-void gate_close(struct gate *gate);
+MUST_CHECK int gate_init(struct gate *gate, int epoll_fd, const struct listeners *listeners, uint64_t first_key);
+MUST_CHECK int gate_open(struct gate *gate);
+void gate_deinit(struct gate *gate);
 
 /* gate_shut closes it for that reason, gate_lift ends the reason.  Both return whether this changed anything. */
 bool gate_shut(struct gate *gate, enum gate_bar bar);

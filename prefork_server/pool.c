@@ -50,6 +50,8 @@ pool_open(struct pool *pool, struct worker *worker)
 	*pool = (struct pool){.worker = worker, .epoll_fd = -1, .end_fd = -1, .wake_fd = -1};
 	error = open_fds(pool);
 	if (error == 0)
+		error = gate_init(&pool->gate, pool->epoll_fd, worker->listeners, POOL_KEY_LISTENERS);
+	if (error == 0)
 		error = conn_table_open(&pool->table, (uint32_t)worker->config->worker_connections);
 	if (error == 0) {
 		/* Their buffers cost nothing before they are used. */
@@ -70,6 +72,8 @@ pool_close(struct pool *pool)
 		munmap(pool->threads, threads_size(pool));
 	if (pool->table.conns != NULL)
 		conn_table_close(&pool->table);
+	if (pool->gate.listeners != NULL)
+		gate_deinit(&pool->gate);
 	close_fd(pool->wake_fd);
 	close_fd(pool->end_fd);
 	close_fd(pool->epoll_fd);
@@ -110,7 +114,7 @@ pool_start(struct pool *pool)
 	if (error != 0)
 		log_error("Cannot start a thread: %s; going on with %u of %u (raise `ulimit -u`?)", strerror(-error),
 		    pool->count, wanted);
-	error = gate_open(&pool->gate, pool->epoll_fd, pool->worker->listeners, POOL_KEY_LISTENERS);
+	error = gate_open(&pool->gate);
 	if (error != 0)
 		pool_end(pool);
 	return error;

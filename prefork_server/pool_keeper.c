@@ -1,7 +1,7 @@
 /* What the main thread of a gthread worker does, while the others serve: ends waits that are over, watches the threads. */
 #include "prefork_server/pool_keeper.h"
 
-#include <stddef.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -50,7 +50,10 @@ close_conn(struct pool_keeper *keeper, struct conn *conn)
 	pool_give(keeper->pool, conn);
 }
 
-/* park lets CONN wait until DUE_NS. What came while it was the keeper's makes an event again. */
+/*
+ * park lets CONN wait until DUE_NS.  What came while it was the keeper's makes
+ * an event again, when it comes into the set anew.
+ */
 static void
 park(struct pool_keeper *keeper, struct conn *conn, uint64_t due_ns)
 {
@@ -58,10 +61,15 @@ park(struct pool_keeper *keeper, struct conn *conn, uint64_t due_ns)
 	struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET};
 	int fd = conn->fd;
 
+	(void)epoll_ctl(pool->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 	conn_park_anew(conn, due_ns);
 	event.data.u64 = conn_key(&pool->table, conn);
-	/* It cannot fail for a descriptor that is in the set. */
-	(void)epoll_ctl(pool->epoll_fd, EPOLL_CTL_MOD, fd, &event);
+	if (epoll_ctl(pool->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0)
+		return;
+	log_error("Cannot wait for a connection, which is closed: %s", strerror(errno));
+	/* No event can have had that key, so it is still there. */
+	if (conn_table_seize(&pool->table, (uint32_t)(conn - pool->table.conns), UINT64_MAX) != NULL)
+		close_conn(keeper, conn);
 }
 
 /* refuse answers 408, as far as that can be done without waiting. */

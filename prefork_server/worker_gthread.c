@@ -180,7 +180,6 @@ run(struct worker *worker)
 	if (error == 0) {
 		serve(&pool, &keeper, signals_fd);
 		pool_end(&pool);
-		gate_close(&pool.gate);
 	}
 	pool_keeper_deinit(&keeper);
 close_pool:

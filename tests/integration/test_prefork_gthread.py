@@ -547,7 +547,8 @@ def test_no_thread_to_start(start):
 def test_a_connection_that_cannot_wait_is_closed(start, tmp_path):
     """The kernel has no room for another descriptor in the epoll set."""
     injector = Injector(build_library(tmp_path), tmp_path / "rules")
-    server = start("--threads", 2, "--sleep", 0, env=injector.env)
+    server = start("--threads", 2, "--sleep", 0, "--header-timeout", 1, env=injector.env)
+    assert server.get()[0] == 200
     injector.set("epoll_ctl", error="ENOSPC", times=1)
     with send(server) as peer:
         answer = read_all(peer)  # none, where it had to wait for the request already
@@ -556,6 +557,25 @@ def test_a_connection_that_cannot_wait_is_closed(start, tmp_path):
     server.wait_log(r"\[ERROR\] Cannot wait for a connection, which is closed: No space left on device")
     with server.connect() as peer:
         assert [ask(peer)[0] for _ in range(3)] == [200] * 3
+    # After 408 it would have to wait again, for the client's end.
+    with send(server, b"GET") as peer:
+        peer.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            peer.recv(1)
+        peer.settimeout(PATIENCE)
+        injector.set("epoll_ctl", error="ENOMEM", times=1, skip=1)
+        assert parse_response(read_all(peer))[0] == 408
+    injector.wait("epoll_ctl")
+    server.wait_log(r"\[ERROR\] Cannot wait for a connection, which is closed: Cannot allocate memory")
+    assert server.get()[0] == 200
+
+
+def test_a_worker_that_cannot_wait_cannot_begin(tmp_path):
+    injector = Injector(build_library(tmp_path), tmp_path / "rules")
+    injector.set("epoll_ctl", error="ENOSPC", times=1)
+    done = run("--bind", "127.0.0.1:0", "--threads", 2, env=dict(os.environ, **injector.env))
+    assert done.returncode == 3
+    assert "Worker cannot begin: No space left on device" in done.stderr
 
 
 def test_a_header_in_pieces_that_cannot_wait_is_told_so(start, tmp_path):

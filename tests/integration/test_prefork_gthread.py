@@ -565,7 +565,7 @@ def test_a_connection_that_cannot_wait_is_closed(start, tmp_path):
         peer.settimeout(PATIENCE)
         injector.set("epoll_ctl", error="ENOMEM", times=1, skip=1)
         assert parse_response(read_all(peer))[0] == 408
-    injector.wait("epoll_ctl")
+        injector.wait("epoll_ctl")
     server.wait_log(r"\[ERROR\] Cannot wait for a connection, which is closed: Cannot allocate memory")
     assert server.get()[0] == 200
 

@@ -99,14 +99,16 @@ fill(struct arbiter *arbiter)
 	return error == 0 ? 0 : fail(1, "cannot prepare the listening sockets: %s", strerror(-error));
 }
 
-/* open_listeners opens the sockets, or takes over those of the service manager or another arbiter. Returns 0 or the exit status. */
+/*
+ * inherit takes over the sockets of the service manager or of another arbiter,
+ * before anything is opened that could stand at a number which is promised and missing.  Returns 0 or the exit status.
+ */
 static int
-open_listeners(struct arbiter *arbiter)
+inherit(struct arbiter *arbiter)
 {
 	struct listeners *listeners = &arbiter->listeners;
 	int managed = listen_fds_take(listeners->fds, CONFIG_BINDS_MAX);
 	char text[512];
-	int status = 0;
 
 	if (managed < 0)
 		return fail(1, "%s", listen_fds_error(managed, listeners->fds[0], text, sizeof(text)));
@@ -114,6 +116,17 @@ open_listeners(struct arbiter *arbiter)
 	listeners->managed = managed > 0;
 	if (upgrade_inherit(&arbiter->upgrade, listeners, &arbiter->admin.listen_fd, text, sizeof(text)) != 0)
 		return fail(1, "%s", text);
+	return 0;
+}
+
+/* open_listeners opens the sockets, where none were inherited. Returns 0 or the exit status. */
+static int
+open_listeners(struct arbiter *arbiter)
+{
+	struct listeners *listeners = &arbiter->listeners;
+	char text[512];
+	int status;
+
 	if (listeners->count == 0) {
 		status = listeners_open(listeners, arbiter->config, text, sizeof(text));
 		return status == 0 ? 0 : fail(status, "%s", text);
@@ -272,7 +285,9 @@ startup_open(struct arbiter *arbiter, const struct config *config, const struct 
 	arbiter->name = upgrade->parent != 0 ? ARBITER_SECOND_NAME : ARBITER_NAME;
 	arbiter->admin.listen_fd = -1;
 	arbiter->admin.hold_fd = -1;
-	status = find_privileges(arbiter);
+	status = inherit(arbiter);
+	if (status == 0)
+		status = find_privileges(arbiter);
 	if (config->umask != CONFIG_UMASK_AS_STARTED)
 		umask((mode_t)config->umask);
 	/* Before any worker, which all compute by it. */

@@ -291,6 +291,19 @@ def test_the_managers_addresses_stay(tmp_path):
         assert server.get()[0] == 200
 
 
+def test_the_worker_class_changes_and_nobody_is_lost(configured):
+    server = configured("sleep = 0.002\nworkers = 2\n")
+    with Senders((server.host, server.port), ends=False) as senders:
+        for number in range(6):
+            senders.wait(20)
+            old = workers(server, 2)
+            server.hup(f"sleep = 0.002\nworkers = 2\nthreads = {(number + 1) % 2 * 3 + 1}\n")
+            server.replaced(old, 2)
+        senders.wait(20)
+    assert senders.lost == []
+    assert server.log().count("Using worker: gthread") == 3 and server.log().count("Using worker: sync") == 4
+
+
 def test_many_reloads_leave_nothing_open(configured):
     server = configured("sleep = 0\nworkers = 1\n")
     count = lambda: len(os.listdir(f"/proc/{server.pid}/fd"))

@@ -11,8 +11,11 @@ import time
 
 import pytest
 
-from prefork import GET, asleep, queue_length, send, start, status_of, workers
+from prefork import asleep, queue_length, send, start, status_of, workers
 from servers import PATIENCE, parse_response, read_all, wait_until
+
+
+LAST = b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"  # gthread keeps connections alive
 
 
 class Senders:
@@ -37,7 +40,7 @@ class Senders:
                 if error.errno in (errno.ECONNREFUSED, errno.ENOENT):
                     return False
                 raise
-            peer.sendall(GET)
+            peer.sendall(LAST)
             data = b""
             while part := peer.recv(65536):  # a reset is an exception
                 data += part
@@ -79,10 +82,11 @@ class Senders:
 
 
 # What a worker does, and how: the queue is short where there are enough of them, long where there are not.
-SETUPS = [("--workers", 4, "--sleep", 0), ("--workers", 2, "--sleep", 0.01), ("--workers", 1, "--cpu", 2)]
+SETUPS = [("--workers", 4, "--sleep", 0), ("--workers", 2, "--sleep", 0.01), ("--workers", 1, "--cpu", 2),
+          ("--workers", 2, "--threads", 3, "--sleep", 0.01)]
 
 
-@pytest.mark.parametrize("options", SETUPS, ids=["idle", "sleeping", "computing"])
+@pytest.mark.parametrize("options", SETUPS, ids=["idle", "sleeping", "computing", "threads"])
 def test_term_loses_nobody_who_keeps_sending(start, options):
     for _ in range(3):
         server = start(*options)
@@ -119,9 +123,10 @@ def test_term_loses_nobody_over_a_unix_socket(start, tmp_path):
         assert not path.exists()
 
 
+@pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTTOU], ids=["hup", "ttou"])
-def test_a_worker_that_is_told_to_end_loses_nobody(start, number):
-    server = start("--workers", 3, "--sleep", 0.002)
+def test_a_worker_that_is_told_to_end_loses_nobody(start, number, threads):
+    server = start("--workers", 3, "--threads", threads, "--sleep", 0.002)
     workers(server, 3)
     with Senders((server.host, server.port), ends=False) as senders:
         for _ in range(5):

@@ -88,8 +88,9 @@ def test_the_new_one_takes_over(start, tmp_path):
     assert not re.search(r"ERROR|WARNING|CRITICAL", server.log())
 
 
-def test_nobody_is_lost(start):
-    server = start("--workers", 2, "--sleep", 0.002)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_nobody_is_lost(start, threads):
+    server = start("--workers", 2, "--threads", threads, "--sleep", 0.002)
     old = server.pid
     with Senders((server.host, server.port), ends=False) as senders:
         for _ in range(4):

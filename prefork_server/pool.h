@@ -26,10 +26,10 @@ struct pool {
 	int wake_fd; /* an eventfd for the main thread: something is to be done before its next look */
 	struct conn_table table;
 	struct gate gate;
-	_Atomic bool last;    /* each answer is the last of its connection: the worker ends */
-	_Atomic bool no_more; /* nothing is accepted any more, not even by who is about to */
-	_Atomic bool paused;  /* an episode without the means to accept has begun, and was told */
-	unsigned count;       /* of threads */
+	_Atomic bool last;          /* each answer is the last of its connection: the worker ends */
+	_Atomic bool no_more;       /* nothing is accepted any more, not even by who is about to */
+	_Atomic uint64_t paused_ns; /* when accept last had no means; 0: never, or long ago */
+	unsigned count;             /* of threads */
 	struct pool_thread *threads;
 };
 

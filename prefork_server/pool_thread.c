@@ -12,6 +12,8 @@
 #include "common/metrics.h"
 #include "prefork_server/exchange_rest.h"
 
+#define EPISODE_NS NS_PER_SEC /* in which no accept failed: the next failure is told again */
+
 /*
  * keeps tells whether a connection may stay: not where the worker or the server ends, and
  * not where it would leave less than a slot a thread for those who come (gunicorn: max_keepalived).
@@ -231,10 +233,20 @@ pause_accepting(struct pool_thread *thread, int error)
 	}
 	if (gate_shut(&pool->gate, GATE_PAUSED))
 		pool_wake(pool);
-	if (atomic_exchange(&pool->paused, true))
+	if (atomic_exchange(&pool->paused_ns, clock_now_ns()) != 0)
 		return;
 	log_error("Cannot accept: %s; trying again every %d ms (raise `ulimit -n`?)", strerror(-error), POOL_PAUSE_MS);
 	metrics_add(&thread->worker.metrics->accept_pauses, 1);
+}
+
+/* end_pause: a connection was accepted. Others may fail at this moment: the episode ends a while after the last that did. */
+static void
+end_pause(struct pool *pool)
+{
+	uint64_t paused_ns = atomic_load_explicit(&pool->paused_ns, memory_order_relaxed);
+
+	if (paused_ns != 0 && clock_now_ns() >= paused_ns + EPISODE_NS)
+		(void)atomic_compare_exchange_strong(&pool->paused_ns, &paused_ns, 0);
 }
 
 /* accept_into accepts a connection from LISTEN_FD. Returns it, or -errno. */
@@ -269,8 +281,7 @@ accept_one(struct pool_thread *thread, int listen_fd)
 			pause_accepting(thread, fd);
 		return;
 	}
-	if (atomic_load_explicit(&pool->paused, memory_order_relaxed))
-		atomic_store(&pool->paused, false);
+	end_pause(pool);
 	if (atomic_load_explicit(&thread->worker.notice->workers, memory_order_relaxed) > 1)
 		gate_go_last(&pool->gate);
 	conn->since_ns = clock_now_ns();

@@ -1,11 +1,11 @@
-"""The fixtures that start servers: both in turn, for one contract over both, or async_server."""
+"""The fixtures that start servers: both in turn, and prefork_server with threads, for one contract over all, or async_server."""
 
 import pytest
 
-from servers import AsyncServer, PreforkServer
+from servers import AsyncServer, GthreadServer, PreforkServer
 
 
-@pytest.fixture(params=[AsyncServer, PreforkServer], ids=["async_server", "prefork_server"])
+@pytest.fixture(params=[AsyncServer, PreforkServer, GthreadServer], ids=["async_server", "prefork_server", "gthread"])
 def start_server(request):
     """start_server(*arguments) starts the server of this parameter; all are stopped at the end of the test."""
     running = []

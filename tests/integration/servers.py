@@ -137,6 +137,15 @@ class PreforkServer(Server):
         return [pid for pid in booted if parent_of(pid) == self.pid]
 
 
+class GthreadServer(PreforkServer):
+    """prefork_server with threads, which keep connections."""
+
+    keeps_alive = True
+
+    def __init__(self, *arguments, **more):
+        super().__init__("--worker-class", "gthread", "--threads", 4, *arguments, **more)
+
+
 def parent_of(pid):
     """The parent's pid of a live process (a zombie counts as gone); None where there is none."""
     try:

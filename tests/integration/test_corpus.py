@@ -10,7 +10,7 @@ import pytest
 
 from aiohttp_corpus import CORPUS
 from corpus_client import ask, compare
-from servers import AsyncServer, PreforkServer
+from servers import AsyncServer, GthreadServer, PreforkServer
 
 # {entry: {part: (async_server's, prefork_server's)}}, by reason.
 DIFFERENCES = {
@@ -33,7 +33,7 @@ DIFFERENCES = {
 LIMITS = ["--limit-request-line", 8190, "--limit-request-fields", 128, "--limit-request-field_size", 8190]
 
 
-@pytest.fixture(scope="module", params=[PreforkServer], ids=lambda kind: kind.name)
+@pytest.fixture(scope="module", params=[PreforkServer, GthreadServer], ids=["sync", "gthread"])
 def servers(request):
     """async_server and prefork_server."""
     with AsyncServer("--sleep", "0.001") as measure, \
@@ -59,6 +59,12 @@ def one_a_connection(parts):
     return first | {"then": "closed"}
 
 
+def with_connection(parts, entry):
+    """PARTS with a Connection in each answer, as gunicorn has it; aiohttp leaves out what goes without saying in the client's version."""
+    default = "close" if b" HTTP/1.0\r\n" in entry.pieces[0] else "keep-alive"
+    return {part.replace("status", "Connection"): default for part in parts if part.endswith(" status")} | parts
+
+
 @pytest.mark.parametrize("entry", CORPUS, ids=lambda entry: entry.name)
 def test_both_answer_alike(servers, entry):
     measure, server = servers
@@ -68,8 +74,7 @@ def test_both_answer_alike(servers, entry):
             assert expected.pop(part, None) == theirs
             if ours is not None:
                 expected[part] = ours
-    if not server.keeps_alive:
-        expected = one_a_connection(expected)
+    expected = with_connection(expected, entry) if server.keeps_alive else one_a_connection(expected)
     found = without_order(ask(server, for_http(entry)))
     assert found == expected, "".join(f"\n{part}: (async_server's, prefork_server's) are {pair}"
                                       for part, pair in compare(expected, found).items())

@@ -63,7 +63,7 @@ import time
 import pytest
 
 from inject import ALWAYS, injector, library
-from servers import BIN, PATIENCE, parent_of, parse_response, read_all, read_response, wait_until
+from servers import BIN, PATIENCE, GthreadServer, parent_of, parse_response, read_all, read_response, wait_until
 
 HELLO = b"Hello, Anonymous"
 GET = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
@@ -318,6 +318,8 @@ class TestReads:
     @pytest.mark.parametrize("error", ["EINTR", "EAGAIN"])
     def test_interrupted(self, start, injector, error):
         server = start()
+        if error == "EAGAIN" and isinstance(server, GthreadServer):
+            pytest.skip("where the kernel says EAGAIN there is nothing: an edge that comes later is waited for")
         for skip in range(3):
             injector.set("recv", error, times=3, skip=skip)
             while injector.struck("recv") < 3:
@@ -549,8 +551,10 @@ class TestLogs:
         injector.wait("write")
         wait_until(lambda: metric(server, "loopfork_connections_open") == 0, "the end of every connection")
         injector.stop("write")
-        wait_until(lambda: server.get("/after")[0] == 200 and "/after" in access.read_text(), "the lines afterwards")
-        server.wait_log(r"\[WARNING\] The access log lost \d+ lines that could not be written")
+        # Threads that lost lines say so when they have others to write.
+        lost = re.compile(r"\[WARNING\] The access log lost \d+ lines that could not be written")
+        wait_until(lambda: server.get("/after")[0] == 200 and "/after" in access.read_text() and lost.search(server.log()),
+                   "the lines afterwards, and how many there are not")
         form = re.compile(r'127\.0\.0\.1 .*\] "GET /(before|full|after) HTTP/1\.1" 200 \d+ "-" "-"')
         assert all(form.fullmatch(line) for line in lines(access)), access.read_text()
         assert_still_answers(server)

@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/version.h"
 #include "prefork_server/drain.h"
+#include "prefork_server/notify.h"
 #include "prefork_server/pidfile.h"
 #include "prefork_server/startup.h"
 
@@ -331,6 +332,8 @@ stop(struct arbiter *arbiter, enum verdict how, bool can_boot)
 
 	arbiter->reload.again = false;
 	promote(arbiter);
+	if (arbiter->upgrade.parent == 0)
+		notify_stopping(arbiter->upgrade.child);
 	/* Others go on listening where they are not: what waits is left to them. */
 	ours = !arbiter->listeners.managed && !upgrade_is_under_way(&arbiter->upgrade);
 	atomic_store(&arbiter->board.notice->stopping, true);
@@ -368,6 +371,7 @@ log_start(const struct arbiter *arbiter)
 		log_info("Admin at: %s", listener_name(arbiter->admin.listen_fd, name));
 	if (arbiter->crew.class->check != NULL)
 		arbiter->crew.class->check(arbiter->config);
+	notify_ready();
 }
 
 int

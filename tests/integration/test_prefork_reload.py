@@ -10,7 +10,7 @@ import pytest
 from prefork import asleep, is_alive, queue_length, send, status_of, workers
 from servers import PreforkServer, Program, parse_response, read_all, wait_until
 from test_prefork_activation import Activated
-from test_prefork_stop import Senders
+from test_prefork_stop import Senders, without_filters
 
 
 class Configured(PreforkServer):
@@ -53,10 +53,10 @@ def configured(tmp_path):
 class FromFile(Configured):
     """One whose addresses stand in the file too."""
 
-    def __init__(self, config, text):
+    def __init__(self, config, text, **more):
         self.config = config
         self.write(text)
-        Program.__init__(self, "--config", config)
+        Program.__init__(self, "--config", config, **more)
         try:
             self.host, self.port = "127.0.0.1", int(self.wait_log(self.listening).group(1))
         except BaseException:
@@ -277,6 +277,25 @@ def test_term_while_an_address_is_left_serves_who_waits_there(tmp_path):
         server.signal(signal.SIGTERM)
         assert [status_of(peer) for peer in peers] == [200] * 3
         assert server.wait() == 0
+
+
+def test_without_a_filter_an_address_is_left_at_once(tmp_path):
+    with FromFile(tmp_path / "config", "bind = 127.0.0.1:0\nsleep = 0\n", env=without_filters(tmp_path)) as server:
+        old = workers(server, 1)
+        port = free_port()
+        server.hup(f"bind = 127.0.0.1:{port}\nsleep = 0\n")
+        server.wait_log("Cannot hold new connections back: Operation not permitted; .* an address that is left may be reset")
+        server.replaced(old, 1)
+        assert ask(port) == 200
+        wait_until(lambda: is_refused(server), "the end of the old address")
+
+
+def is_refused(server):
+    try:
+        server.connect().close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def test_the_managers_addresses_stay(tmp_path):

@@ -262,13 +262,17 @@ setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 """
 
 
-def test_without_a_filter_those_who_wait_are_served_all_the_same(start, tmp_path):
-    source, library = tmp_path / "refuses.c", tmp_path / "refuses.so"
+def without_filters(folder):
+    """The environment of a server whose kernel refuses socket filters."""
+    source, library = folder / "refuses.c", folder / "refuses.so"
     source.write_text(REFUSES)
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
     options = os.environ.get("ASAN_OPTIONS", "")
-    server = start("--sleep", 0.1, "--workers", 2, "--admin", "127.0.0.1:0",
-                   env={"LD_PRELOAD": str(library), "ASAN_OPTIONS": f"{options}:verify_asan_link_order=0".lstrip(":")})
+    return {"LD_PRELOAD": str(library), "ASAN_OPTIONS": f"{options}:verify_asan_link_order=0".lstrip(":")}
+
+
+def test_without_a_filter_those_who_wait_are_served_all_the_same(start, tmp_path):
+    server = start("--sleep", 0.1, "--workers", 2, "--admin", "127.0.0.1:0", env=without_filters(tmp_path))
     workers(server, 2)
     peers = [send(server) for _ in range(10)]
     asleep(server, 2)

@@ -198,12 +198,13 @@ fuzz: deps-check
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=fuzz CC=clang $(FUZZ_TARGETS)
 	@tools/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
-## soak: mixed load on each server for SOAK_SECONDS (600), watching for leaks, growth and wrong answers; VARIANT=asan too
+## soak: mixed load on each server (SOAK: which) for SOAK_SECONDS (600) each, watching for leaks, growth and wrong answers; VARIANT=asan too
 SOAK_SECONDS ?= 600
+SOAK ?= async_server prefork_server gthread prefork_signals gthread_signals
 soak: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) all
-	@tests/soak --bin $(OUT)/bin --seconds $(SOAK_SECONDS) --server async_server
-	@tests/soak --bin $(OUT)/bin --seconds $(SOAK_SECONDS) --server prefork_server
+	@status=0; for kind in $(SOAK); do tests/soak --bin $(OUT)/bin --seconds $(SOAK_SECONDS) --server $$kind || status=1; done; \
+	exit $$status
 
 ## check: both compilers without warnings, formatting, static analysis, shell scripts and man pages
 check: deps-check

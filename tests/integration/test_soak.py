@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 
@@ -15,6 +16,7 @@ import pytest
 from servers import BIN, PATIENCE, ROOT, parent_of, wait_until
 
 PROGRAM = ROOT / "tests/soak"
+sys.path.insert(0, str(PROGRAM.parent))
 
 
 def load_program():
@@ -25,6 +27,7 @@ def load_program():
 
 
 soak = load_program()
+import soak_clients  # noqa: E402 (it lies beside the program)
 
 
 def start(*arguments):
@@ -33,13 +36,13 @@ def start(*arguments):
 
 @pytest.mark.parametrize("server", soak.SERVERS)
 def test_a_short_soak_finds_nothing(server):
-    with start("--server", server, "--seconds", 20, "--rate", 100) as process:
+    with start("--server", server, "--seconds", 12, "--rate", 100) as process:
         try:
-            output, _ = process.communicate(timeout=20 + 4 * PATIENCE)
+            output, _ = process.communicate(timeout=12 + 4 * PATIENCE)
         finally:
             process.kill()
     assert process.returncode == 0, output
-    assert output.endswith(f"soak {server}: ok, 20 s, seed 1\n")
+    assert output.endswith(f"soak {server}: ok, 12 s, seed 1\n")
     assert re.search(r"\d\d+ visits, \d\d+ answers checked, \d+ settings changed", output)
 
 
@@ -75,10 +78,23 @@ def test_growth_is_told_from_noise(samples, grows):
     assert (soak.growth(samples, long_run=True) is not None) == grows
 
 
+def test_a_zombie_that_stays_is_told_from_one_that_is_reaped():
+    assert soak.zombies([{1}, {2}, set(), {2}]) is None
+    assert "zombies stay: [2]" in soak.zombies([set(), {1, 2}, {2}, set()])
+
+
+def test_only_the_deaths_of_those_that_were_killed_are_no_errors():
+    death = "[2026-01-01 00:00:00 +0000] [1] [ERROR] Worker (pid:7) was sent SIGKILL! Perhaps out of memory?"
+    assert not soak.is_bad(death, {7}) and soak.is_bad(death, {8})
+    assert soak.is_bad(death.replace("SIGKILL", "SIGSEGV"), {7})
+    assert not soak.is_bad(death.replace("ERROR", "INFO"), {8})
+
+
 class Misbehaving:
     """A server of one answer, right or wrong, to whoever comes."""
 
     keeps_alive = True
+    restless = False
     modes = ["async"]
 
     def __init__(self, answer):
@@ -116,13 +132,13 @@ RIGHT = b"HTTP/1.1 200 OK\r\nContent-Length: 16\r\nConnection: close\r\n\r\nHell
     (b"", "closed in the middle"),
 ])
 def test_a_wrong_answer_is_found(answer, wrong):
-    request = soak.Request(b"GET / HTTP/1.1\r\nHost: soak\r\nConnection: close\r\n\r\n")
-    with Misbehaving(answer) as server, soak.Peer(server) as peer:
+    request = soak_clients.Request(b"GET / HTTP/1.1\r\nHost: soak\r\nConnection: close\r\n\r\n")
+    with Misbehaving(answer) as server, soak_clients.Peer(server) as peer:
         peer.send(request.data)
         if wrong is None:
             assert not peer.check(request)
             peer.closed()
             return
-        with pytest.raises(soak.Wrong, match=wrong):
+        with pytest.raises(soak_clients.Wrong, match=wrong):
             peer.check(request)
             peer.closed()

@@ -133,13 +133,13 @@ static void
 name(const struct pool_thread *thread, unsigned number, uint64_t now_ns, uint64_t busy_ns)
 {
 	struct lane_view view;
-	char shown[4 * LANE_REQUEST_MAX + 1] = "a request";
+	char shown[4 * LANE_REQUEST_MAX + 1] = "?";
 	char peer[64];
 
 	lane_look(thread->worker.lane, &view, now_ns);
 	if (view.has_request)
 		log_escape(shown, sizeof(shown), view.request, view.request_len);
-	log_error("Thread %u has been busy for %.1f s with %s from %s (--timeout)", number,
+	log_error("Thread %u has been busy for %.1f s with \"%s\" from %s (--timeout)", number,
 	    (double)(now_ns - busy_ns) / (double)NS_PER_SEC, shown,
 	    listener_peer_name(atomic_load_explicit(&thread->fd, memory_order_relaxed), peer, sizeof(peer)));
 }

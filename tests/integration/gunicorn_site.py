@@ -409,4 +409,5 @@ class Ours(Site):
             resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, (3, 3))
 
     def normal(self, level, text):
-        return re.sub(r"(timed out after|busy for) \S+ s", r"\1 N s", super().normal(level, text))
+        text = re.sub(r"(timed out after|busy for) \S+ s", r"\1 N s", super().normal(level, text))
+        return re.sub(r"Thread \d+", "Thread N", text)

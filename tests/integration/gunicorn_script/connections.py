@@ -180,7 +180,7 @@ def hup_and_threads(site):
 
 
 @scenario(differs=CLASS_NAME | {"hung-thread": {"workers": ([LIVED], [
-    (BOOTED, "ERROR Thread 1 has been busy for N s with GET /?sleep=6 from 127.0.0.1 (--timeout)", EXITED)])}})
+    (BOOTED, 'ERROR Thread N has been busy for N s with "GET /?sleep=6" from 127.0.0.1 (--timeout)', EXITED)])}})
 def a_request_of_a_thread_longer_than_timeout(site):
     site.start("--threads", 2, "--timeout", 3)
     site.see("answer", site.get("/?sleep=6", "Connection: close\r\n"))

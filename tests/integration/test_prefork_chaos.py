@@ -6,6 +6,9 @@ worker has one connection at a time, so such a death accounts for one lost reque
 under way at that moment. (An idle worker may take a connection in its very last instant: then it is its own.)
 Any other lost request, any wrong answer, refused connection or silence is a failure.
 
+SIGKILL is what the kernel sends to a worker when memory runs out; SIGSEGV and SIGBUS are crashes; who hangs (SIGSTOP) is ended by the
+arbiter, by --timeout.
+
 LOOPFORK_CHAOS_KILLS (40) is how many die; LOOPFORK_CHAOS_SEED throws the same dice again.
 """
 

@@ -380,6 +380,7 @@ arbiter_run(struct arbiter *arbiter)
 	struct crew *crew = &arbiter->crew;
 	enum verdict verdict = GO_ON;
 	int halt = 0;
+	int number;
 
 	log_start(arbiter);
 	crew->looked_ns = clock_now_ns();
@@ -388,8 +389,10 @@ arbiter_run(struct arbiter *arbiter)
 		reload_manage(arbiter);
 		crew_manage(crew);
 		admin_child_manage(&arbiter->admin);
-		verdict = obey(arbiter, wait_signal(earlier(crew_due_ns(crew), reload_due_ns(arbiter))));
+		number = wait_signal(earlier(crew_due_ns(crew), reload_due_ns(arbiter)));
+		/* First, as SIGCHLD may come last: USR2 would be refused for an arbiter that has just ended. */
 		halt = reap(arbiter);
+		verdict = obey(arbiter, number);
 		crew_murder(crew);
 	}
 	stop(arbiter, verdict == GO_ON ? STOP_GRACEFULLY : verdict, halt == 0);

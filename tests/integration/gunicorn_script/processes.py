@@ -7,7 +7,7 @@ import socket
 import time
 
 from gunicorn_script.scenario import bye, scenario
-from servers import parent_of
+from servers import parent_of, wait_until
 
 
 def upgrade(site, *options):
@@ -22,6 +22,12 @@ def upgrade(site, *options):
     return old, new
 
 
+def await_promotion(site):
+    """Until it is logged, and the pid file has its new name: gunicorn does that a moment later."""
+    site.wait_log("Master has been promoted.")
+    wait_until(lambda: not (site.folder / "pid.2").exists() and (site.folder / "pid").exists(), "the pid file's new name")
+
+
 @scenario()
 def usr2_and_the_new_one_takes_over(site):
     old, new = upgrade(site)
@@ -29,7 +35,7 @@ def usr2_and_the_new_one_takes_over(site):
     site.see("both", [site.get() for _ in range(4)])
     site.signal(signal.SIGTERM, old)
     site.wait()
-    site.wait_log("Master has been promoted.")
+    await_promotion(site)
     site.see_pid_files("afterwards", {old: "old", new: "new"})
     site.see("the new one", site.get())
     site.tell(signal.SIGHUP, new)
@@ -82,7 +88,7 @@ def usr2_and_a_killed_old_one(site):
     site.signal(signal.SIGKILL, old)
     site.wait()
     site.ended(*workers)
-    site.wait_log("Master has been promoted.")
+    await_promotion(site)
     site.see("the new one", site.get())
     site.see_pid_files("afterwards", {old: "old", new: "new"})
     site.signal(signal.SIGTERM, new)
@@ -132,6 +138,12 @@ def a_daemon(site):
     site.see("left", (site.folder / "pid").exists())
 
 
+@scenario(differs={"background": {"start": ("status 0, no word", "status 1, one line")}})
+def a_daemon_that_cannot_start(site):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        site.fails("start", "--daemon", "--error-logfile", site.folder / "log", "--bind", f"127.0.0.1:{taken.getsockname()[1]}")
+
+
 @scenario()
 def winch_of_a_daemon(site):
     arbiter = start_in_background(site, 2)
@@ -164,13 +176,22 @@ def usr2_of_a_daemon(site):
     site.ended(new)
 
 
-@scenario()
+@scenario(root=True)
 def another_user_and_group(site):
     site.start("--user", "nobody", "--group", "nogroup")
     for name in "Uid", "Gid", "Groups":
         site.see(name, site.worker_status(name).strip())
     site.see("the arbiter's", os.stat(f"/proc/{site.arbiters()[0]}").st_uid)
     site.see("answer", site.get())
+    bye(site)
+
+
+@scenario(root=True, differs={"own-group": {
+    "Gid": ("0\t0\t0\t0", "65534\t65534\t65534\t65534"), "Groups": ("0", "65534")}})
+def another_user_alone(site):
+    site.start("--user", "nobody")
+    for name in "Uid", "Gid", "Groups":
+        site.see(name, site.worker_status(name))
     bye(site)
 
 

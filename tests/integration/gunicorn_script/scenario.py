@@ -28,7 +28,7 @@ class Scenario:
     play: typing.Callable
     differs: dict
     chance: tuple  # lines that gunicorn's arbiter writes or not, as it happens
-    ours: bool  # False: ours cannot yet; only gunicorn plays it
+    root: bool  # only root can play it
 
     def parts(self):
         """{part: (theirs, ours)}, of whatever difference."""
@@ -44,9 +44,9 @@ class Scenario:
 SCENARIOS = []
 
 
-def scenario(differs=None, chance=(), ours=True):
+def scenario(differs=None, chance=(), root=False):
     def add(play):
-        SCENARIOS.append(Scenario(play.__name__.replace("_", "-"), play, differs or {}, (SECOND_TERM, *chance), ours))
+        SCENARIOS.append(Scenario(play.__name__.replace("_", "-"), play, differs or {}, (SECOND_TERM, *chance), root))
         return play
 
     return add

@@ -118,6 +118,7 @@ common/access_log_json_LINK := -Wl,--no-as-needed -ljansson
 prefork_server/status_json_LINK := -Wl,--no-as-needed -ljansson
 common/access_log_LINK := -Wl,--wrap=calloc,--wrap=write
 async_server/exchange_LINK := -Wl,--wrap=malloc
+prefork_server/exchange_rest_LINK := -Wl,--wrap=malloc,--wrap=calloc
 common/http_request_LINK := -Wl,--wrap=malloc,--wrap=calloc,--wrap=llhttp_execute
 async_server/ws_LINK := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 async_server/ws_message_LINK := -Wl,--wrap=realloc

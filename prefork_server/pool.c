@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "prefork_server/pool_quit.h"
 #include "prefork_server/pool_thread.h"
 
 /* A thread's: what it uses of it is a few KiB, and the rest is not there. */
@@ -106,6 +107,8 @@ pool_start(struct pool *pool)
 	if (error != 0)
 		return error;
 	error = -pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	if (error == 0)
+		error = pool_quit_prepare();
 	while (error == 0 && pool->count < wanted)
 		error = start_thread(pool, &attributes);
 	pthread_attr_destroy(&attributes);

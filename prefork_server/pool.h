@@ -28,6 +28,7 @@ struct pool {
 	struct gate gate;
 	_Atomic bool last;          /* each answer is the last of its connection: the worker ends */
 	_Atomic bool no_more;       /* nothing is accepted any more, not even by who is about to */
+	_Atomic bool quitting;      /* nothing is begun any more: see pool_quit.h */
 	_Atomic uint64_t paused_ns; /* when accept last had no means; 0: never, or long ago */
 	unsigned count;             /* of threads */
 	struct pool_thread *threads;
@@ -37,10 +38,10 @@ struct pool_thread {
 	struct pool *pool;
 	pthread_t id;
 	struct worker worker; /* the worker as this thread sees it: with its own lane and access log */
-	bool logged;          /* there may be lines that are not yet written */
 
 	/* For the main thread, which watches. */
 	_Alignas(64) _Atomic uint64_t busy_ns; /* when it began what it does; 0: nothing */
+	_Atomic bool unwritten;                /* there may be lines for the access log */
 	_Atomic int fd;                        /* of the connection */
 	uint64_t named_ns;                     /* the main thread's: the busy_ns that the log has named */
 

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/metrics.h"
 #include "prefork_server/exchange_rest.h"
+#include "prefork_server/pool_quit.h"
 
 #define EPISODE_NS NS_PER_SEC /* in which no accept failed: the next failure is told again */
 
@@ -215,9 +216,9 @@ serve(struct pool_thread *thread, struct conn *conn, bool read_on)
 		/* There was an event meanwhile, and nobody knows any more of what kind. */
 		read_on = true;
 	}
-	atomic_store_explicit(&thread->busy_ns, 0, memory_order_relaxed);
+	atomic_store_explicit(&thread->unwritten, true, memory_order_relaxed);
+	atomic_store_explicit(&thread->busy_ns, 0, memory_order_release);
 	lane_enter(thread->worker.lane, LANE_IDLE, clock_now_ns());
-	thread->logged = true;
 }
 
 /* pause_accepting: the connections wait in the backlog, none is lost. Said once an episode. */
@@ -295,12 +296,12 @@ wait_event(struct pool_thread *thread, struct epoll_event *event)
 {
 	int epoll_fd = thread->pool->epoll_fd;
 
-	if (thread->logged && thread->worker.access_log != NULL) {
-		if (epoll_wait(epoll_fd, event, 1, 0) > 0)
+	if (atomic_load_explicit(&thread->unwritten, memory_order_relaxed)) {
+		if (thread->worker.access_log != NULL && epoll_wait(epoll_fd, event, 1, 0) > 0)
 			return true;
 		access_log_flush(thread->worker.access_log);
+		atomic_store_explicit(&thread->unwritten, false, memory_order_relaxed);
 	}
-	thread->logged = false;
 	return epoll_wait(epoll_fd, event, 1, -1) > 0;
 }
 
@@ -311,11 +312,14 @@ pool_thread_main(void *context)
 	struct pool *pool = thread->pool;
 	struct epoll_event event;
 
+	pool_quit_mine(thread);
 	lane_enter(thread->worker.lane, LANE_IDLE, clock_now_ns());
 	for (;;) {
 		uint64_t key;
 		struct conn *conn;
 
+		if (atomic_load_explicit(&pool->quitting, memory_order_relaxed))
+			pool_quit_here(thread);
 		if (!wait_event(thread, &event))
 			continue;
 		key = event.data.u64;

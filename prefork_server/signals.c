@@ -175,3 +175,9 @@ signals_wait_end(void)
 	atomic_signal_fence(memory_order_seq_cst);
 	waiting = 0;
 }
+
+bool
+signals_is_waiting(void)
+{
+	return waiting != 0;
+}

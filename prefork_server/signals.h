@@ -57,4 +57,7 @@ void signals_check(void);
 void signals_wait_begin(void);
 void signals_wait_end(void);
 
+/* signals_is_waiting tells, in a handler, whether the thread that it interrupts is between those two. */
+bool signals_is_waiting(void);
+
 #endif

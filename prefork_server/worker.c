@@ -48,8 +48,7 @@ say_goodbye(void)
 static void
 quit(int signal)
 {
-	if (signal == SIGABRT && self_class->abort != NULL)
-		self_class->abort();
+	self_class->quit(signal);
 	say_goodbye();
 	_exit(signal == SIGABRT ? 1 : 0);
 }

@@ -57,11 +57,11 @@ struct worker_class {
 	 */
 	int (*run)(struct worker *worker);
 	/*
-	 * Is called when the worker got ABRT and is about to end: the log is to
-	 * name what it was busy with.  In a wait or between two (signals.h); it
-	 * may call anything, but neither wait nor look at signals.  NULL: nothing to say.
+	 * Is called when the worker got SIGNAL, INT, QUIT or ABRT, and is about to end: at
+	 * ABRT the log is to name what it was busy with.  In a wait or between two (signals.h); it
+	 * may call anything, but neither look at signals nor wait for longer than a moment.
 	 */
-	void (*abort)(void);
+	void (*quit)(int signal);
 };
 
 /* The names of worker_classes[], in its order. */

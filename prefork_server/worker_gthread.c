@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "prefork_server/pool.h"
 #include "prefork_server/pool_keeper.h"
+#include "prefork_server/pool_quit.h"
 #include "prefork_server/signals.h"
 
 /* How often the main thread looks at the waiting connections, if there are any, and at how far the end is. */
@@ -106,7 +107,7 @@ keep(struct keeping *keeping)
 	}
 }
 
-/* nobody_waits tells whether nobody waits to be accepted. */
+/* nobody_waits tells whether nobody waits to be accepted; nor at a socket that the arbiter has ended. */
 static bool
 nobody_waits(const struct listeners *listeners)
 {
@@ -114,7 +115,11 @@ nobody_waits(const struct listeners *listeners)
 
 	for (size_t i = 0; i < listeners->count; i++)
 		pollers[i] = (struct pollfd){.fd = listeners->fds[i], .events = POLLIN};
-	return poll(pollers, listeners->count, 0) <= 0;
+	if (poll(pollers, listeners->count, 0) > 0)
+		for (size_t i = 0; i < listeners->count; i++)
+			if (pollers[i].revents == POLLIN)
+				return false;
+	return true;
 }
 
 /* over goes on with the end, and tells whether there is nothing left to serve. */
@@ -156,6 +161,15 @@ serve(struct pool *pool, struct pool_keeper *keeper, int signals_fd)
 	}
 }
 
+static struct pool *running; /* of this process, for quit; NULL: no thread runs */
+
+static void
+quit(int signal)
+{
+	if (running != NULL)
+		pool_quit(running, signal);
+}
+
 static int
 run(struct worker *worker)
 {
@@ -178,7 +192,9 @@ run(struct worker *worker)
 		goto close_pool;
 	error = pool_start(&pool);
 	if (error == 0) {
+		running = &pool;
 		serve(&pool, &keeper, signals_fd);
+		running = NULL;
 		pool_end(&pool);
 	}
 	pool_keeper_deinit(&keeper);
@@ -189,4 +205,5 @@ close_signals:
 	return error;
 }
 
-const struct worker_class worker_gthread = {.name = "gthread", .prepare = prepare, .check = check, .run = run};
+const struct worker_class worker_gthread = {
+    .name = "gthread", .prepare = prepare, .check = check, .run = run, .quit = quit};

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -196,13 +197,12 @@ begin(struct worker *worker, int queue_fds[CONFIG_BINDS_MAX])
 	return error == 0 ? signals_break_on_term(worker->duty->take_fd) : error;
 }
 
-static struct exchange *serving; /* of this process, for name_request; NULL: nothing yet */
+static struct exchange *serving; /* of this process, for quit; NULL: nothing yet */
 
-/* name_request: see worker_class.abort. */
 static void
-name_request(void)
+quit(int signal)
 {
-	if (serving != NULL)
+	if (signal == SIGABRT && serving != NULL)
 		exchange_abort(serving);
 }
 
@@ -231,4 +231,4 @@ run(struct worker *worker)
 	return 0;
 }
 
-const struct worker_class worker_sync = {.name = "sync", .prepare = prepare, .run = run, .abort = name_request};
+const struct worker_class worker_sync = {.name = "sync", .prepare = prepare, .run = run, .quit = quit};

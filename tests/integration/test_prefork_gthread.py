@@ -16,6 +16,7 @@ from inject import Injector, build_library
 from prefork import GET, PROGRAM, asleep, is_alive, metric, queue_length, run, send, start, status_of, workers  # noqa: F401
 from servers import PATIENCE, PreforkServer, parse_response, read_all, read_response, wait_until
 
+TSAN = pytest.mark.skipif("tsan" in str(PROGRAM), reason="ThreadSanitizer holds handlers back in a thread that sleeps")
 CLOSE = b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
 
 
@@ -348,15 +349,18 @@ def read_ready(peer):
         peer.settimeout(PATIENCE)
 
 
+@TSAN
 def test_a_worker_all_of_whose_threads_hang_is_replaced(start):
     server = start("--threads", 2, "--timeout", 1, "--sleep", 0, "--max-sleep", 60)
     (worker,) = workers(server, 1)
     hung = [send(server, b"GET /%d?sleep=50 HTTP/1.1\r\nHost: x\r\n\r\n" % i) for i in range(2)]
     server.wait_log(rf"\[CRITICAL\] WORKER TIMEOUT \(pid:{worker}\)")
+    for i, peer in enumerate(hung):
+        assert status_of(peer) == 504
+        server.wait_log(rf"\[ERROR\] Worker \(pid:{worker}\) was busy for [\d.]+ s with \"GET /{i}\?sleep=50 HTTP/1.1\" "
+                        r"from 127\.0\.0\.1: ended by --timeout, answered 504")
     wait_until(lambda: server.worker_pids() not in ([], [worker]), "another worker")
     assert server.get()[0] == 200
-    for peer in hung:
-        peer.close()
 
 
 def test_busy_threads_that_make_progress_are_not_overdue(start):
@@ -436,6 +440,37 @@ def test_a_stop_serves_those_who_wait_to_be_accepted(start):
     server.signal(signal.SIGTERM)
     assert [status_of(peer) for peer in peers] == [200] * 6
     assert server.wait() == 0
+
+
+@TSAN
+def test_abort_ends_those_who_wait_for_a_client_too(start):
+    """Whatever the threads are at: in a handler, in a body, in an answer; what is idle or parked has no part in it."""
+    server = start("--threads", 3, "--sleep", 30, "--admin", "127.0.0.1:0")
+    (worker,) = workers(server, 1)
+    body = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12"
+    with send(server) as asleep_one, send(server, body) as slow, send(server, b"GET / HT") as parked:
+        asleep(server)
+        assert slow.recv(1) == b"H"
+        os.kill(worker, signal.SIGABRT)
+        assert parse_response(read_all(asleep_one))[0] == 504
+        read_all(slow)
+        assert read_all(parked) == b""
+    server.wait_log(r"was busy for [\d.]+ s with \"GET / HTTP/1\.1\" .*, answered 504")
+    server.wait_log(r"was busy for [\d.]+ s with \"POST /echo HTTP/1\.1\" ")
+    server.wait_log(rf"\[ERROR\] Worker \(pid:{worker}\) exited with code 1")
+    assert server.log().count("was busy for") == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGINT])
+def test_quit_loses_no_line_of_the_access_log(start, tmp_path, number):
+    path = tmp_path / "access.log"
+    server = start("--threads", 4, "--sleep", 0, "--access-logfile", path)
+    with KeepLoad(server, 8) as load:
+        load.more(1000)
+        server.signal(number)
+        load.stopped = True
+        assert server.wait() == 0
+    assert path.read_text().count("\n") >= load.done
 
 
 @pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGINT])

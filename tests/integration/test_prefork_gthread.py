@@ -618,6 +618,7 @@ def test_a_worker_that_cannot_wait_cannot_begin(tmp_path):
 def test_a_header_in_pieces_that_cannot_wait_is_told_so(start, tmp_path):
     injector = Injector(build_library(tmp_path), tmp_path / "rules")
     server = start("--threads", 2, "--sleep", 0, env=injector.env)
+    assert server.get()[0] == 200  # a worker that begins needs the call itself
     injector.set("epoll_ctl", error="ENOSPC", times=1)
     # Read together with the connection, or soon after it: then it is closed before anything came.
     for _ in range(50):

@@ -1,6 +1,8 @@
 """A server that a script drives, real gunicorn or ours: started, signalled, asked, and what was seen of it."""
 
+import atexit
 import collections
+import functools
 import itertools
 import os
 import pathlib
@@ -11,6 +13,7 @@ import signal
 import socket
 import struct
 import subprocess
+import tempfile
 
 import gunicorn_app
 from servers import BIN, PATIENCE, ROOT, parent_of, wait_until
@@ -92,6 +95,16 @@ class Peer:
         self.socket.close()
 
 
+@functools.cache
+def readable_app():
+    """A folder with a copy of the application that every user can read: a worker with --user imports it as that one."""
+    folder = tempfile.mkdtemp(prefix="gunicorn-app-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.chmod(folder, 0o755)
+    os.chmod(shutil.copy(gunicorn_app.__file__, folder), 0o644)
+    return folder
+
+
 class Site:
     """One server under a script, in FOLDER, which is its own. What it did comes out of parts()."""
 
@@ -116,7 +129,7 @@ class Site:
         command = self.command([str(option) for option in options])
         clean = {name: value for name, value in os.environ.items()
                  if not name.startswith(("LISTEN_", "GUNICORN_", "NOTIFY_")) and name != "WEB_CONCURRENCY"}
-        environment = {**clean, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT / "tests/integration"),
+        environment = {**clean, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": readable_app(),
                        "SITE": str(self.folder), **(env or {})}
         # A sanitizer leaves the signals and the descriptors that a script is about to the server.
         own = f":handle_segv=0:detect_leaks={int(self.leaks)}"

@@ -140,7 +140,7 @@ def test_no_zombies_and_no_lost_descriptors(start):
     first = workers(server, 3)
     assert server.get()[0] == 200
     before = descriptors(server.pid)
-    workers_before = descriptors(first[0])
+    workers_before = wait_until(lambda: len(found := descriptors(first[0])) == 8 and found, "a worker at rest")
     for round_number in range(1, 6):
         for pid in workers(server, 3):
             os.kill(pid, signal.SIGKILL)

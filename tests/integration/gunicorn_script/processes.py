@@ -86,6 +86,7 @@ def usr2_and_a_killed_old_one(site):
     old, new = upgrade(site, "--timeout", 3)
     workers = site.workers(1, old)
     site.signal(signal.SIGKILL, old)
+    site.process.wait()  # at once: gunicorn's new one takes a dead one that nobody has reaped for alive
     site.wait()
     site.ended(*workers)
     await_promotion(site)

@@ -243,6 +243,7 @@ echo(struct exchange *exchange)
 				return false;
 		} else if (event == HTTP_COMPLETE) {
 			exchange->complete = true;
+			exchange->slept = true; /* as a peer that takes its answer slowly makes us */
 			return answer_send_piece(exchange, NULL, 0) == 0;
 		} else {
 			/* Once the head has left, only an answer cut short can tell the peer. */
@@ -305,7 +306,7 @@ static bool
 has_rest(const struct exchange *exchange)
 {
 	return !exchange->complete || exchange->used < exchange->filled ||
-	       (exchange->slept && client_has_unread(&exchange->client));
+	       ((exchange->slept || !exchange->emptied) && client_has_unread(&exchange->client));
 }
 
 /*

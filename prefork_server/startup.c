@@ -35,7 +35,6 @@ static void
 in_worker(void *context)
 {
 	struct arbiter *arbiter = context;
-
 	int error;
 
 	admin_child_forget(&arbiter->admin);

@@ -1,5 +1,7 @@
 """prefork_server and clients that are slow, or leave."""
 
+import os
+import signal
 import socket
 import time
 
@@ -89,3 +91,23 @@ def test_clients_that_leave(start):
         peer.shutdown(socket.SHUT_WR)  # it has sent all, and still listens
         assert parse_response(read_all(peer))[0] == 200
     assert workers(server, 1) == [worker]
+
+
+def test_what_was_sent_ahead_costs_nobody_an_answer(start):
+    """The worker closes behind an answer: with bytes unread that would be a reset, which overtakes what the client has
+    not taken yet.  The body ends where a read of the worker's does, so that it has seen nothing of the next request."""
+    server = start("--sleep", 0)
+    body = b"x" * 3 * 16384
+    peer = socket.socket()
+    peer.settimeout(PATIENCE)
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    with peer:
+        peer.connect((server.host, server.port))
+        peer.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body))
+        assert peer.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        pid = workers(server, 1)[0]
+        os.kill(pid, signal.SIGSTOP)
+        peer.sendall(body + GET)
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(0.1)
+        assert parse_response(read_all(peer))[::2] == (200, body)

@@ -8,7 +8,6 @@
 #include <cmocka.h>
 #include <pthread.h>
 
-
 #define SIZE 4
 
 static struct conn_table table;

@@ -80,28 +80,35 @@ upgrade_deinit(struct upgrade *upgrade)
 	*upgrade = (struct upgrade){0};
 }
 
-/* take checks descriptor FD and appends it. Returns 0, or -errno with a sentence in ERROR. */
+/* is_among tells whether FD is one of LISTENERS. */
+static bool
+is_among(const struct listeners *listeners, int fd)
+{
+	for (size_t i = 0; i < listeners->count; i++)
+		if (listeners->fds[i] == fd)
+			return true;
+	return false;
+}
+
+/* check_fd tells whether FD can be taken beside TAKEN. Returns 0, or -errno with a sentence in ERROR. */
 static int
-take(struct listeners *listeners, int fd, char *error, size_t error_size)
+check_fd(const struct listeners *taken, int fd, char *error, size_t error_size)
 {
 	int result;
 
-	for (size_t i = 0; i < listeners->count; i++)
-		if (listeners->fds[i] == fd) {
-			snprintf(error, error_size, "inherited socket, descriptor %d: named twice", fd);
-			return -EINVAL;
-		}
+	if (is_among(taken, fd)) {
+		snprintf(error, error_size, "inherited socket, descriptor %d: named twice", fd);
+		return -EINVAL;
+	}
 	result = listen_fds_check(fd);
-	if (result == 0)
-		listeners->fds[listeners->count++] = fd;
-	else
+	if (result != 0)
 		listen_fds_error(result, fd, error, error_size);
 	return result;
 }
 
-/* take_all takes the descriptors that TEXT names, up to MAX. */
+/* take_all takes the descriptors that TEXT names. Returns as check_fd. */
 static int
-take_all(struct listeners *listeners, const char *name, const char *text, size_t max, char *error, size_t error_size)
+take_all(struct listeners *listeners, const char *text, char *error, size_t error_size)
 {
 	const char *end = text;
 
@@ -109,16 +116,36 @@ take_all(struct listeners *listeners, const char *name, const char *text, size_t
 		int fd = parse_number(text, &end);
 		int result;
 
-		if (fd <= STDERR_FILENO || (*end != ',' && *end != '\0') || listeners->count == max) {
+		if (fd <= STDERR_FILENO || (*end != ',' && *end != '\0') || listeners->count == CONFIG_BINDS_MAX) {
 			snprintf(error, error_size,
-			    "$%s must be numbers of descriptors from 3, with commas, at most %zu of them", name, max);
+			    "$" FD_VARIABLE " must be numbers of descriptors from 3, with commas, at most %d of them",
+			    CONFIG_BINDS_MAX);
 			return -EINVAL;
 		}
-		result = take(listeners, fd, error, error_size);
-		if (result != 0 || *end == '\0')
+		result = check_fd(listeners, fd, error, error_size);
+		if (result != 0)
 			return result;
+		listeners->fds[listeners->count++] = fd;
+		if (*end == '\0')
+			return 0;
 		text = end + 1;
 	}
+}
+
+/* take_admin takes the descriptor that TEXT names, which is none of LISTENERS. Returns it, or as check_fd. */
+static int
+take_admin(const struct listeners *listeners, const char *text, char *error, size_t error_size)
+{
+	const char *end = text;
+	int fd = parse_number(text, &end);
+	int result;
+
+	if (fd <= STDERR_FILENO || *end != '\0') {
+		snprintf(error, error_size, "$" ADMIN_VARIABLE " must be the number of a descriptor from 3");
+		return -EINVAL;
+	}
+	result = check_fd(listeners, fd, error, error_size);
+	return result == 0 ? fd : result;
 }
 
 int
@@ -137,15 +164,16 @@ upgrade_inherit(struct upgrade *upgrade, struct listeners *listeners, int *admin
 	}
 	/* Where the service manager's sockets are handed on, they have come by its own variables. */
 	if (result == 0 && taken.count == 0)
-		result = take_all(&taken, FD_VARIABLE, fds, CONFIG_BINDS_MAX, error, error_size);
+		result = take_all(&taken, fds, error, error_size);
+	if (result == 0 && admin != NULL) {
+		int fd = take_admin(&taken, admin, error, error_size);
+
+		*admin_fd = fd < 0 ? -1 : fd;
+		result = fd < 0 ? fd : 0;
+	}
 	if (result == 0)
 		*listeners = taken;
-	if (result == 0 && admin != NULL) {
-		/* Behind the others, so that it is none of them. */
-		result = take_all(&taken, ADMIN_VARIABLE, admin, taken.count + 1, error, error_size);
-		*admin_fd = result == 0 ? taken.fds[listeners->count] : -1;
-	}
-	if (result != 0)
+	else
 		listeners->count = 0;
 	unsetenv(FD_VARIABLE);
 	unsetenv(ADMIN_VARIABLE);

@@ -254,6 +254,14 @@ def test_the_admin_address_outlives_the_old_one(start):
         server.get("/healthz", port=port)
 
 
+def test_as_many_addresses_as_there_can_be_and_the_admin_address(start):
+    server = start("--sleep", 0, "--admin", "127.0.0.1:0", bind=",".join(["127.0.0.1:0"] * 16))
+    server.upgrade()
+    assert server.get("/healthz", port=server.admin_port())[0] == 200
+    lines = re.findall(r"Listening at: (\S+) ", server.log())
+    assert lines[0].count("http") == 16 and lines == [lines[0]] * 2
+
+
 def test_who_waits_at_the_end_of_the_old_one_is_served_by_the_new_one(start):
     server = start("--workers", 1, "--sleep", 0.7, "--admin", "127.0.0.1:0")
     first = send(server)
@@ -330,7 +338,7 @@ def test_a_parent_that_is_no_pid_is_refused(pid):
     assert result.returncode == 1 and result.stderr.count("\n") == 1 and "$GUNICORN_PID" in result.stderr
 
 
-@pytest.mark.parametrize("admin, message", [("999", "not open"), ("{0}", "named twice"), ("x", "must be numbers")])
+@pytest.mark.parametrize("admin, message", [("999", "not open"), ("{0}", "named twice"), ("x", "must be the number")])
 def test_the_admin_descriptor_is_not_trusted_either(admin, message):
     with listening() as good:
         number = good.fileno()

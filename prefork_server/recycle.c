@@ -29,8 +29,11 @@ recycle_retiring(struct crew *crew)
 	for (unsigned i = 0; i < crew->slots; i++) {
 		struct crew_member *member = &crew->members[i];
 
-		if (member->pid != 0 && !member->ending && recycle_is_retiring(crew, member))
-			replace(crew, member, SCOREBOARD_MAX_REQUESTS);
+		if (member->pid == 0 || member->ending || !recycle_is_retiring(crew, member))
+			continue;
+		replace(crew, member, SCOREBOARD_MAX_REQUESTS);
+		/* It has sent itself TERM, or says so: what it wrote must not make two workers of one. */
+		kill(member->pid, SIGTERM);
 	}
 }
 

@@ -98,6 +98,26 @@ test_a_worker_that_retires_gets_a_successor_before_it_ends(void **state)
 	assert_int_equal(atomic_load(&board.notice->workers), 2);
 }
 
+/* Of a worker that only says so, or of one that has the number and the slot of one that did. */
+static void
+test_who_says_that_it_retires_ends(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	config.max_requests = 10;
+	crew_manage(&crew);
+	pid = crew.members[0].pid;
+	atomic_store(&board.rows[0].retiring, pid);
+	crew_manage(&crew);
+	assert_int_equal(crew_count(&crew), 3);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(crew_reaped(&crew, pid, status), 0);
+	crew_manage(&crew);
+	assert_int_equal(crew_count(&crew), 2);
+}
+
 static void
 test_its_end_is_no_crash_even_if_it_comes_before_the_arbiter_looks(void **state)
 {
@@ -253,6 +273,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(
 		test_a_worker_that_retires_gets_a_successor_before_it_ends, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_who_says_that_it_retires_ends, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		test_its_end_is_no_crash_even_if_it_comes_before_the_arbiter_looks, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_who_has_no_limit_cannot_retire, setup, teardown),

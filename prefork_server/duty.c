@@ -12,7 +12,8 @@
 
 #include "prefork_server/signals.h"
 
-#define PASS_NS 50000 /* for who was woken to come */
+#define PASS_NS 50000   /* for who was woken to come */
+#define RENEW_MOST 1024 /* turns that duty_renew takes out of the socket */
 
 /* Of this process, a worker. */
 static struct duty *held;   /* whose turn it has; NULL: none */
@@ -77,8 +78,10 @@ duty_renew(struct duty *duty)
 	uint64_t old;
 
 	atomic_store(duty->epoch, epoch);
-	while (recv(duty->take_fd, &old, sizeof(old), MSG_DONTWAIT) >= 0)
-		;
+	/* Bounded: a worker could fill the socket as fast as it is emptied here. */
+	for (unsigned i = 0; i < RENEW_MOST; i++)
+		if (recv(duty->take_fd, &old, sizeof(old), MSG_DONTWAIT) < 0)
+			break;
 	for (unsigned i = 0; i < duty->turns; i++)
 		give(duty, epoch);
 }

@@ -166,9 +166,12 @@ static void
 put_chunk(struct admin_conn *conn, const char *data, size_t len)
 {
 	char head[HTTP_CHUNK_HEAD_MAX];
+	size_t head_len;
 
-	if (conn->chunked && len > 0)
-		put(conn, head, http_chunk_head(head, len));
+	if (conn->chunked && len > 0) {
+		head_len = http_chunk_head(head, len);
+		put(conn, head, head_len);
+	}
 	put(conn, data, len);
 	if (conn->chunked && len > 0)
 		put(conn, HTTP_CHUNK_TAIL, strlen(HTTP_CHUNK_TAIL));

@@ -28,8 +28,7 @@ struct worker {
 	struct duty *duty; /* whose turn it is to accept: for sync; NULL where nobody serves */
 	const struct scoreboard_notice *notice;
 	struct heartbeat *heartbeat; /* of its slot */
-	struct lane
-	    *lanes; /* of its slot: config->threads, one a thread, and one for a main thread that is none of them */
+	struct lane *lanes;          /* of its slot: one a thread, and one for a main thread that serves nobody */
 	struct lane *lane;       /* of the thread whose copy of this it is; the first one's, until there are others */
 	struct metrics *metrics; /* the same: that lane's */
 	pid_t arbiter;           /* whose child it was born as */

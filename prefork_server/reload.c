@@ -172,18 +172,21 @@ take_logs(struct arbiter *arbiter, struct access_log *access_log)
 	startup_give_logs(arbiter);
 }
 
-/* take_settings makes what the configuration says of the handler the live settings, whatever was put there meanwhile. */
+/*
+ * take_settings makes what the configuration says of the handler the live settings, whatever was put there meanwhile.
+ * They get a page of their own: the old one, its lock included, is where old workers can write.
+ */
 static void
-take_settings(const struct arbiter *arbiter)
+take_settings(struct arbiter *arbiter)
 {
-	const struct config *config = arbiter->config;
-	char form[80], why[256];
-	int len;
+	struct settings *fresh = startup_settings(arbiter->config);
 
-	len = snprintf(form, sizeof(form), "sleep=%.9f&cpu=%.6f", (double)config->sleep_ns / (double)NS_PER_SEC,
-	    (double)config->cpu_ns / (double)NS_PER_MS);
-	if (settings_apply(arbiter->settings, form, (size_t)len, why, sizeof(why)) != 0)
-		log_error("The settings stay as they are: %s", why);
+	if (fresh == NULL) {
+		log_error("The settings stay as they are: %s", strerror(errno));
+		return;
+	}
+	settings_free(arbiter->settings);
+	arbiter->settings = arbiter->admin.settings = fresh;
 }
 
 /* take_listeners goes over to the new addresses, and begins to leave the others. */
@@ -240,8 +243,8 @@ take(struct change *change)
 		log_info("Using worker: %s", arbiter->crew.class->name);
 	if (arbiter->crew.class->check != NULL)
 		arbiter->crew.class->check(arbiter->config);
-	/* The admin process writes to the log, and tells how many wait at each address. */
-	if ((change->logs || change->binds) && !arbiter->admin.resting) {
+	/* The admin process writes to the log, tells how many wait at each address, and has the settings. */
+	if ((change->logs || change->binds || change->settings) && !arbiter->admin.resting) {
 		admin_child_rest(&arbiter->admin);
 		admin_child_resume(&arbiter->admin);
 	}

@@ -205,10 +205,9 @@ open_admin(struct arbiter *arbiter)
 	return 0;
 }
 
-static int
-open_memory(struct arbiter *arbiter)
+struct settings *
+startup_settings(const struct config *config)
 {
-	const struct config *config = arbiter->config;
 	struct settings_values values = {
 	    .sleep_ns = config->sleep_ns,
 	    .cpu_ns = config->cpu_ns,
@@ -219,13 +218,20 @@ open_memory(struct arbiter *arbiter)
 	    .max_cpu_ns = config->max_cpu_ns,
 	    .modes = 1U << WAIT_BLOCKING,
 	};
+
+	return settings_new(values, limits);
+}
+
+static int
+open_memory(struct arbiter *arbiter)
+{
 	int error = scoreboard_open(&arbiter->board);
 
 	if (error == 0)
 		error = duty_open(&arbiter->duty, duty_default_turns(), &arbiter->board.notice->workers,
 		    &arbiter->board.notice->epoch);
 	if (error == 0) {
-		arbiter->settings = settings_new(values, limits);
+		arbiter->settings = startup_settings(arbiter->config);
 		error = arbiter->settings == NULL ? -errno : 0;
 	}
 	return error == 0 ? 0 : fail(1, "cannot make what the workers share: %s", strerror(-error));

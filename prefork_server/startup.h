@@ -17,10 +17,12 @@ MUST_CHECK int startup_open(struct arbiter *arbiter, const struct config *config
  * The parts of it that a reload does again.  startup_equip prepares what
  * workers are born with, by arbiter->config; it returns 0 or -errno.
  * startup_access_log opens CONFIG's access log; it returns as access_log_new does.
+ * startup_settings makes the page of what a handler does; NULL: see errno.
  * startup_pid_file_again writes the pid file, which may have another name.
  */
 MUST_CHECK int startup_equip(struct arbiter *arbiter);
 MUST_CHECK int startup_access_log(struct access_log **log, const struct config *config);
+struct settings *startup_settings(const struct config *config);
 void startup_pid_file_again(struct arbiter *arbiter);
 
 /* startup_give_logs lets workers open the logs again, whoever they run as. */

@@ -26,7 +26,7 @@ struct admin_route {
 	size_t (*write)(const void *context, bool as_text, struct admin_cursor *cursor, char *buf);
 };
 
-#define ADMIN_PIECE_MAX 8192
+#define ADMIN_PIECE_MAX 16384
 
 /*
  * What the admin address shows.  Everything outlives admin_serve.  It is the

@@ -22,7 +22,7 @@ enum lane_state {
 	LANE_WORKING, /* carries the request out: reads its body, computes, sleeps */
 	LANE_SENDING, /* the answer leaves */
 	LANE_CLOSING, /* the answer has left: waits for the peer to end its side */
-	LANE_UNKNOWN, /* what stands there is no state, or changes all the time */
+	LANE_UNKNOWN, /* what stands there is no state */
 };
 
 /*

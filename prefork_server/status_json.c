@@ -12,7 +12,8 @@
 /* A byte may become six. What else stands in a piece is numbers and names, and takes much less than half of it. */
 #define ESCAPED_MAX (6 * LANE_REQUEST_MAX)
 static_assert(ESCAPED_MAX < ADMIN_PIECE_MAX / 2, "a request fits into a piece");
-static_assert(CONFIG_BINDS_MAX * (LISTENER_NAME_MAX + 64) < ADMIN_PIECE_MAX / 2, "so do all listening sockets");
+static_assert(
+    CONFIG_BINDS_MAX * (ESCAPED_MAX + 64) + 2048 < ADMIN_PIECE_MAX, "so do all listening sockets, and the rest");
 
 static void
 put_number(struct line *line, const char *key, uint64_t number)

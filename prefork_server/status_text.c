@@ -11,6 +11,8 @@
 #include "common/version.h"
 
 #define WIDTH 80
+static_assert(
+    CONFIG_BINDS_MAX * (4 * LISTENER_NAME_MAX + 64) + 2048 < ADMIN_PIECE_MAX, "all listening sockets fit into a piece");
 
 const char *
 status_text_time(char buf[STATUS_TEXT_TIME_MAX], uint64_t ns)

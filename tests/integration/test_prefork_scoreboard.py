@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import tempfile
 import time
 
 import pytest
@@ -290,3 +291,16 @@ def test_healthz_says_why_it_is_not(server):
     assert ", stopping\n" in ask(server, "/scoreboard?text")[1]
     assert status_of(peer) == 200
     assert server.wait() == 0
+
+
+def test_the_longest_names_of_the_most_addresses(start):
+    """Each byte of them becomes six in JSON, and four in the table."""
+    with tempfile.TemporaryDirectory(prefix="p") as folder:
+        paths = [f"{folder}/{i:02}".ljust(107, "\x01") for i in range(16)]
+        server = start("--sleep", 0, "--admin", "127.0.0.1:0", bind=",".join(f"unix:{path}" for path in paths))
+        port = int(server.wait_log(r"Admin at: http://127\.0\.0\.1:(\d+)").group(1))
+        for target, escaped in ("/scoreboard", rb"\u0001"), ("/scoreboard?text", rb"\x01"):
+            with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as peer:
+                peer.sendall(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % target.encode())
+                status, _, body = parse_response(read_all(peer))
+            assert status == 200 and body.count(b"unix:") == 16 and body.count(escaped) > 16 * 80

@@ -169,7 +169,7 @@ static const struct option_row rows[] = {
 	.short_name = 't',
 	.name = "timeout",
 	.argument = "SECONDS",
-	.help = "a worker silent for longer is killed and replaced, so no request takes longer; 0: never (30)",
+	.help = "a worker silent for longer is killed and replaced, so no request of sync takes longer; 0: never (30)",
 	FIELD(timeout_ns),
 	.max = DAY_S},
     {.type = OPTION_SECONDS,
@@ -347,12 +347,12 @@ static const struct option_row rows[] = {
 static const struct options_program program = {
     .name = "prefork_server",
     .synopsis = "[options]",
-    .summary = "Serves the lab's handler, which sleeps or computes, from worker processes that each take one request "
-	       "at a time, the way "
+    .summary = "Serves the lab's handler, which sleeps or computes, from worker processes that block, the way "
 	       "gunicorn runs a Django view. Options have gunicorn's names, meanings and defaults.",
     .rows = rows,
-    .footer = "Signals: TERM stops when requests are done, INT and QUIT at once; HUP replaces\n"
-	      "all workers; TTIN and TTOU add and remove one; USR1 opens the logs again.\n\n"
+    .footer = "Signals: TERM stops when requests are done, INT and QUIT at once; HUP reads the\n"
+	      "configuration again and replaces all workers; TTIN and TTOU add and remove one;\n"
+	      "USR1 opens the logs again; USR2 starts the program anew beside this one.\n\n"
 	      "  prefork_server -w 4 --sleep 0.2 --admin 127.0.0.1:9089\n",
 };
 

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -160,6 +161,13 @@ void
 pool_check_gate(struct pool *pool)
 {
 	gate_check(&pool->gate, is_full, &pool->table);
+}
+
+void
+pool_hang_up(const struct conn *conn)
+{
+	if (conn->added)
+		(void)shutdown(conn->fd, SHUT_RDWR);
 }
 
 void

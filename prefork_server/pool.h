@@ -68,6 +68,15 @@ void pool_close(struct pool *pool);
 /* pool_wake lets the main thread look now. */
 void pool_wake(const struct pool *pool);
 
+/*
+ * pool_hang_up ends both sides of CONN, which is about to be closed.  close(2)
+ * alone may not: a thread that looks at an event of the connection in
+ * epoll_wait(2) holds its file, and where it finds nothing to return it
+ * sleeps on with it.  The kernel closes the file when that thread returns, which may
+ * be much later, and the peer would wait for the end until then.
+ */
+void pool_hang_up(const struct conn *conn);
+
 /* pool_give gives CONN, which is closed, back; the gate opens if it was the last slot. */
 void pool_give(struct pool *pool, struct conn *conn);
 

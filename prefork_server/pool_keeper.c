@@ -45,6 +45,7 @@ close_conn(struct pool_keeper *keeper, struct conn *conn)
 {
 	if (conn->rest != NULL)
 		exchange_forget(conn->rest);
+	pool_hang_up(conn);
 	client_close(&keeper->exchange.client, 0);
 	metrics_add(&keeper->worker.metrics->connections_closed, 1);
 	pool_give(keeper->pool, conn);

@@ -13,6 +13,8 @@
 #include "prefork_server/exchange_rest.h"
 #include "prefork_server/pool_quit.h"
 
+#define WAIT_MS 60000 /* at a time: what the kernel puts off until a thread returns (pool_hang_up) is done some time */
+
 #define EPISODE_NS NS_PER_SEC /* in which no accept failed: the next failure is told again */
 
 /*
@@ -190,6 +192,7 @@ close_conn(struct pool_thread *thread, struct conn *conn)
 {
 	if (conn->rest != NULL)
 		exchange_forget(conn->rest);
+	pool_hang_up(conn);
 	client_close(&thread->exchange.client, 0);
 	metrics_add(&thread->worker.metrics->connections_closed, 1);
 	pool_give(thread->pool, conn);
@@ -302,7 +305,7 @@ wait_event(struct pool_thread *thread, struct epoll_event *event)
 		access_log_flush(thread->worker.access_log);
 		atomic_store_explicit(&thread->unwritten, false, memory_order_relaxed);
 	}
-	return epoll_wait(epoll_fd, event, 1, -1) > 0;
+	return epoll_wait(epoll_fd, event, 1, WAIT_MS) > 0;
 }
 
 void *

@@ -658,3 +658,19 @@ def test_an_idle_worker_is_small(start):
         text = file.read()
     private = sum(int(kib) for kib in re.findall(r"(?m)^Private_\w+:\s+(\d+) kB", text))
     assert private < 400, text
+
+
+def test_a_connection_that_is_closed_ends_at_once(start):
+    """
+    A second thread may look at a connection's event in epoll_wait while the first one closes it, find nothing, and sleep
+    on: the kernel then closes the connection when that one returns.  Here nothing makes it return.
+    """
+    server = start("--threads", 4, "--sleep", 0)
+    head = b"POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    for _ in range(1500):
+        with server.connect() as peer:
+            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            peer.sendall(head + b"3\r\nabc\r\n")
+            time.sleep(0.001)
+            peer.sendall(b"2\r\nde\r\n0\r\n\r\n")
+            assert read_all(peer).endswith(b"0\r\n\r\n")

@@ -299,7 +299,6 @@ startup_open(struct arbiter *arbiter, const struct config *config, const struct 
 	(void)cpu_work_calibrate();
 	if (status == 0)
 		status = open_memory(arbiter);
-	/* Opening a log may wait (a FIFO without a reader), and a signal ends that. */
 	if (status == 0)
 		status = open_logs(arbiter);
 	/* From here on there are files to remove: no signal may end us before startup_close. */

@@ -81,7 +81,8 @@ draw(uint64_t max)
 static int
 boot_status(int error)
 {
-	bool passes = error == -ENFILE || error == -ENOMEM || error == -ENOBUFS;
+	/* ENOSPC: epoll's watches, which all processes of the user share (epoll(7)). */
+	bool passes = error == -ENFILE || error == -ENOMEM || error == -ENOBUFS || error == -ENOSPC;
 
 	return passes ? EXIT_FAILURE : WORKER_BOOT_ERROR;
 }

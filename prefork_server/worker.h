@@ -53,7 +53,7 @@ struct worker_class {
 	 * Serves, and beats at least every worker_beat_ms, until
 	 * worker_is_alive is false.  Returns 0, or -errno where it could not
 	 * begin: then nobody else could, and the arbiter gives up, unless it is for a want that
-	 * may pass (ENFILE, ENOMEM, ENOBUFS).
+	 * may pass (ENFILE, ENOMEM, ENOBUFS, ENOSPC).
 	 */
 	int (*run)(struct worker *worker);
 	/*

@@ -71,6 +71,17 @@ def test_a_want_that_passes_while_a_worker_begins(faulty, injector):
     assert len(workers(server, 1)) == 1
 
 
+def test_a_want_of_epoll_watches_passes_too(faulty, injector):
+    """All processes of a user share them: another one's lack of care must not end this server."""
+    server = faulty("--sleep", 0, "--threads", 2)
+    (worker,) = workers(server, 1)
+    injector.set("epoll_ctl", "ENOSPC", times=2)
+    os.kill(worker, signal.SIGKILL)
+    server.wait_log(r"\[ERROR\] Worker cannot begin: No space left on device", count=2)
+    assert server.get()[0] == 200
+    assert injector.struck("epoll_ctl") == 2
+
+
 def test_no_memory_for_a_wait_for_a_client(faulty, injector):
     """poll may fail with ENOMEM: that ends one connection."""
     server = faulty("--sleep", 0)

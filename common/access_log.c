@@ -164,10 +164,14 @@ whole_lines(const struct access_log *log, const char *at, size_t len)
 	return (size_t)(last - at) + 1;
 }
 
-/* drop counts the lines that end in the LEN bytes AT as lost. */
+/* drop counts the lines that end in the LEN bytes AT as lost for ERROR. It is told at once, as writing may never work again. */
 static void
-drop(struct access_log *log, const char *at, size_t len)
+drop(struct access_log *log, const char *at, size_t len, int error)
 {
+	if (log->dropped == 0)
+		log_error("The access log cannot be written: %s; its lines are dropped until it can (make room; USR1 "
+			  "opens it again)",
+		    strerror(error));
 	for (size_t i = 0; i < len; i++)
 		log->dropped += at[i] == '\n';
 }
@@ -176,6 +180,7 @@ void
 access_log_flush(struct access_log *log)
 {
 	size_t done;
+	int error = EIO;
 
 	if (log == NULL || log->used == EMPTY)
 		return;
@@ -186,6 +191,8 @@ access_log_flush(struct access_log *log)
 
 		if (written < 0 && errno == EINTR)
 			continue;
+		if (written < 0)
+			error = errno;
 		if (written <= 0)
 			break;
 		done += (size_t)written;
@@ -193,7 +200,7 @@ access_log_flush(struct access_log *log)
 	}
 	if (done < log->used) {
 		done = done > EMPTY ? done : EMPTY;
-		drop(log, log->buffer + done, log->used - done);
+		drop(log, log->buffer + done, log->used - done, error);
 	} else if (log->dropped > 0) {
 		log_warning(
 		    "The access log lost %llu lines that could not be written", (unsigned long long)log->dropped);

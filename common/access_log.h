@@ -49,7 +49,7 @@ void access_log_add(struct access_log *log, const struct access_log_entry *entry
 /*
  * access_log_flush writes the gathered lines; call it whenever the writer is
  * about to wait.  Lines that cannot be written (a full disk) are dropped and
- * counted, and the count is logged once writing works again.
+ * counted: that it begins is logged, and the count once writing works again.
  */
 void access_log_flush(struct access_log *log);
 

@@ -192,6 +192,17 @@ arbiter_take_signals(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
+/* remove_second_pid_file: the arbiter PID was perhaps killed, and could not do it. */
+static void
+remove_second_pid_file(const struct arbiter *arbiter, pid_t pid)
+{
+	char name[PATH_MAX];
+
+	if (arbiter->pid_file[0] != '\0' &&
+	    (size_t)snprintf(name, sizeof(name), "%s" ARBITER_SECOND_SUFFIX, arbiter->pid_file) < sizeof(name))
+		pidfile_remove_of(name, pid);
+}
+
 /* reap takes every child that has ended. Returns the exit status that ends the arbiter too, or 0. */
 static int
 reap(struct arbiter *arbiter)
@@ -204,8 +215,8 @@ reap(struct arbiter *arbiter)
 		int result = crew_reaped(&arbiter->crew, pid, status);
 
 		admin_child_reaped(&arbiter->admin, pid, status);
-		if (upgrade_reaped(&arbiter->upgrade, pid)) {
-			log_info("The other arbiter (pid:%d) has ended; this one goes on", (int)pid);
+		if (upgrade_reaped(&arbiter->upgrade, pid, status)) {
+			remove_second_pid_file(arbiter, pid);
 			admin_child_resume(&arbiter->admin);
 		}
 		if (result != 0)

@@ -111,10 +111,16 @@ pidfile_create(const char *path, char *error, size_t error_size)
 }
 
 void
+pidfile_remove_of(const char *path, pid_t pid)
+{
+	if (read_pid(path) == pid)
+		unlink(path);
+}
+
+void
 pidfile_remove(const char *path)
 {
-	if (read_pid(path) == getpid())
-		unlink(path);
+	pidfile_remove_of(path, getpid());
 }
 
 int

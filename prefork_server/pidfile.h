@@ -3,6 +3,7 @@
 #define PREFORK_SERVER_PIDFILE_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "common/compiler.h"
 
@@ -19,5 +20,8 @@ MUST_CHECK int pidfile_move(const char *from, const char *to, char *error, size_
 
 /* pidfile_remove removes PATH if it still holds the calling process's pid. */
 void pidfile_remove(const char *path);
+
+/* pidfile_remove_of removes PATH if it holds PID, of a child that has ended and was perhaps killed. */
+void pidfile_remove_of(const char *path, pid_t pid);
 
 #endif

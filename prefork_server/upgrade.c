@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/listen_fds.h"
@@ -220,6 +221,37 @@ fill_environment(const struct listeners *listeners, int admin_fd, pid_t parent)
 	return good;
 }
 
+/*
+ * execute is execvp(3) without its last resort, a shell: a program that is
+ * being copied, or was cut short, is no script.  Returns only where it fails, with errno set.
+ */
+static void
+execute(char **argv)
+{
+	const char *path = getenv("PATH");
+	char program[PATH_MAX];
+	int error = ENOENT;
+
+	if (strchr(argv[0], '/') != NULL) {
+		execv(argv[0], argv);
+		return;
+	}
+	for (path = path != NULL ? path : "/bin:/usr/bin"; error == ENOENT || error == EACCES; path++) {
+		size_t len = strcspn(path, ":");
+
+		if ((size_t)snprintf(program, sizeof(program), "%.*s%s%s", (int)len, path, len > 0 ? "/" : "",
+			argv[0]) < sizeof(program)) {
+			execv(program, argv);
+			if (errno != ENOENT && errno != ENOTDIR)
+				error = errno;
+		}
+		path += len;
+		if (*path == '\0')
+			break;
+	}
+	errno = error;
+}
+
 /* be_next is where the child becomes the next arbiter. */
 static _Noreturn void
 be_next(const struct upgrade *upgrade, const struct listeners *listeners, int admin_fd, pid_t parent)
@@ -230,7 +262,7 @@ be_next(const struct upgrade *upgrade, const struct listeners *listeners, int ad
 	    (upgrade->directory == NULL || chdir(upgrade->directory) == 0)) {
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
-		execvp(upgrade->argv[0], upgrade->argv);
+		execute(upgrade->argv);
 	}
 	log_error("Cannot start %s in %s: %s", upgrade->argv[0], upgrade->directory != NULL ? upgrade->directory : ".",
 	    strerror(errno));
@@ -252,11 +284,23 @@ upgrade_start(struct upgrade *upgrade, const struct listeners *listeners, int ad
 }
 
 bool
-upgrade_reaped(struct upgrade *upgrade, pid_t pid)
+upgrade_reaped(struct upgrade *upgrade, pid_t pid, int status)
 {
+	const char *name;
+
 	if (pid != upgrade->child)
 		return false;
 	upgrade->child = 0;
+	if (WIFSIGNALED(status)) {
+		name = sigabbrev_np(WTERMSIG(status));
+		log_error("The other arbiter (pid:%d) was killed by SIG%s; this one goes on", (int)pid,
+		    name != NULL ? name : "?");
+	} else if (WEXITSTATUS(status) != 0) {
+		log_error("The other arbiter (pid:%d) failed with exit status %d; this one goes on", (int)pid,
+		    WEXITSTATUS(status));
+	} else {
+		log_info("The other arbiter (pid:%d) has ended; this one goes on", (int)pid);
+	}
 	return true;
 }
 

@@ -47,8 +47,11 @@ MUST_CHECK int upgrade_inherit(
  */
 MUST_CHECK int upgrade_start(struct upgrade *upgrade, const struct listeners *listeners, int admin_fd);
 
-/* upgrade_reaped is told that child PID ended. Returns whether it was the next arbiter: this one goes on alone. */
-bool upgrade_reaped(struct upgrade *upgrade, pid_t pid);
+/*
+ * upgrade_reaped is told that child PID ended, with STATUS as waitpid has it.  Returns whether it was
+ * the next arbiter: then it has logged how that ended, and this one goes on alone.
+ */
+bool upgrade_reaped(struct upgrade *upgrade, pid_t pid, int status);
 
 /* upgrade_promoted tells, once, that the parent is gone. */
 bool upgrade_promoted(struct upgrade *upgrade);

@@ -166,6 +166,45 @@ def test_a_program_that_is_gone_changes_nothing(start, tmp_path):
         assert server.get("/healthz", port=server.admin_port())[0] == 200
 
 
+def test_a_program_that_was_cut_short_is_no_script(tmp_path):
+    program = tmp_path / "prefork_server"
+    shutil.copy(PROGRAM, program)
+
+    class Copied(Upgradable):
+        command = [str(program)]
+
+    class Found(Upgradable):
+        command = [program.name]
+
+    path = f"{tmp_path}/missing:{program}:{tmp_path}:{os.environ['PATH']}"
+    for kind, more in ((Copied, {}), (Found, {"env": {"PATH": path}})):
+        shutil.copy(PROGRAM, program)
+        with kind("--sleep", 0, **more) as server:
+            assert is_alive(server.upgrade())
+            os.kill(server.arbiters()[1], signal.SIGTERM)
+            server.wait_log("has ended; this one goes on")
+            program.unlink()
+            program.write_text(f"touch {tmp_path}/ran\n")
+            program.chmod(0o755)
+            server.signal(signal.SIGUSR2)
+            server.wait_log(rf"Cannot start {kind.command[0]} in .*: Exec format error")
+            server.wait_log(r"\[ERROR\] The other arbiter \(pid:\d+\) failed with exit status 127; this one goes on")
+            assert server.get()[0] == 200
+            program.unlink()
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_new_one_that_is_killed_leaves_no_pid_file(start, tmp_path):
+    server = start("--sleep", 0, "--pid", tmp_path / "pid")
+    new = server.upgrade()
+    assert (tmp_path / "pid.2").exists()
+    os.kill(new, signal.SIGKILL)
+    server.wait_log(rf"\[ERROR\] The other arbiter \(pid:{new}\) was killed by SIGKILL; this one goes on")
+    wait_until(lambda: not (tmp_path / "pid.2").exists(), "the end of the second pid file")
+    assert (tmp_path / "pid").read_text() == f"{server.pid}\n"
+    assert server.get()[0] == 200
+
+
 def test_a_new_one_that_cannot_start_changes_nothing(start, tmp_path):
     config = tmp_path / "config"
     config.write_text("workers = 1\n")

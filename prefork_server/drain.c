@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <linux/filter.h>
-#include <poll.h>
 #include <stddef.h>
 #include <sys/socket.h>
 
@@ -45,16 +44,6 @@ drain_begin(struct drain *drain, struct listeners *listeners)
 	return error;
 }
 
-static bool
-somebody_waits(const struct listeners *listeners)
-{
-	struct pollfd pollers[CONFIG_BINDS_MAX];
-
-	for (size_t i = 0; i < listeners->count; i++)
-		pollers[i] = (struct pollfd){.fd = listeners->fds[i], .events = POLLIN};
-	return poll(pollers, listeners->count, 0) > 0;
-}
-
 bool
 drain_is_over(struct drain *drain)
 {
@@ -63,7 +52,7 @@ drain_is_over(struct drain *drain)
 	if (now < drain->look_ns)
 		return false;
 	drain->look_ns = now + DRAIN_LOOK_NS;
-	if (somebody_waits(drain->listeners))
+	if (listeners_are_waited_at(drain->listeners))
 		drain->empty_ns = 0;
 	else if (drain->empty_ns == 0)
 		drain->empty_ns = now;

@@ -1,6 +1,7 @@
 /* The sockets that the server listens on: opened by the arbiter, shared by its workers. */
 #include "prefork_server/listeners.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -131,4 +132,23 @@ listeners_names(const struct listeners *listeners, char *buf, size_t size)
 		    buf + used, size - used, "%s%s", i > 0 ? "," : "", listener_name(listeners->fds[i], name));
 	}
 	return buf;
+}
+
+int
+listeners_poll(const struct listeners *listeners, struct pollfd pollers[CONFIG_BINDS_MAX], int wait_ms)
+{
+	int ready;
+
+	for (size_t i = 0; i < listeners->count; i++)
+		pollers[i] = (struct pollfd){.fd = listeners->fds[i], .events = POLLIN};
+	ready = poll(pollers, listeners->count, wait_ms);
+	return ready < 0 && errno != EINTR ? -errno : ready < 0 ? 0 : ready;
+}
+
+bool
+listeners_are_waited_at(const struct listeners *listeners)
+{
+	struct pollfd pollers[CONFIG_BINDS_MAX];
+
+	return listeners_poll(listeners, pollers, 0) > 0;
 }

@@ -2,6 +2,7 @@
 #ifndef PREFORK_SERVER_LISTENERS_H
 #define PREFORK_SERVER_LISTENERS_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -53,5 +54,14 @@ void listeners_remove_files(struct listeners *listeners);
 
 /* listeners_names writes where they listen, separated by commas, as gunicorn logs it. Returns BUF. */
 const char *listeners_names(const struct listeners *listeners, char *buf, size_t size);
+
+/*
+ * listeners_poll waits for WAIT_MS until somebody waits to be accepted, and fills POLLERS, one for
+ * each socket.  Returns at how many, 0 when time is up or a signal came, or -errno.
+ */
+MUST_CHECK int listeners_poll(const struct listeners *listeners, struct pollfd pollers[CONFIG_BINDS_MAX], int wait_ms);
+
+/* listeners_are_waited_at tells whether somebody waits to be accepted at any of them. */
+bool listeners_are_waited_at(const struct listeners *listeners);
 
 #endif

@@ -107,21 +107,6 @@ keep(struct keeping *keeping)
 	}
 }
 
-/* nobody_waits tells whether nobody waits to be accepted; nor at a socket that the arbiter has ended. */
-static bool
-nobody_waits(const struct listeners *listeners)
-{
-	struct pollfd pollers[CONFIG_BINDS_MAX];
-
-	for (size_t i = 0; i < listeners->count; i++)
-		pollers[i] = (struct pollfd){.fd = listeners->fds[i], .events = POLLIN};
-	if (poll(pollers, listeners->count, 0) > 0)
-		for (size_t i = 0; i < listeners->count; i++)
-			if (pollers[i].revents == POLLIN)
-				return false;
-	return true;
-}
-
 /* over goes on with the end, and tells whether there is nothing left to serve. */
 static bool
 over(struct keeping *keeping)
@@ -134,7 +119,8 @@ over(struct keeping *keeping)
 		atomic_store(&pool->last, true);
 	}
 	/* Where nobody comes after this server, those who wait are served first: by this worker as by the others. */
-	if (!keeping->closed && (!atomic_load(&worker->notice->serve_last) || nobody_waits(worker->listeners))) {
+	if (!keeping->closed &&
+	    (!atomic_load(&worker->notice->serve_last) || !listeners_are_waited_at(worker->listeners))) {
 		(void)gate_shut(&pool->gate, GATE_ENDED);
 		atomic_store(&pool->no_more, true);
 		keeping->closed = true;

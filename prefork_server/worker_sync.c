@@ -62,30 +62,6 @@ pause_accepting(struct worker *worker, int error, bool *paused)
 	signals_wait_end();
 }
 
-/*
- * poll_listeners waits for WAIT_MS until one of them has a connection, and
- * fills POLLERS.  Returns how many have, 0 where none has, or -errno.
- */
-static int
-poll_listeners(const struct worker *worker, struct pollfd pollers[CONFIG_BINDS_MAX], int wait_ms)
-{
-	const struct listeners *listeners = worker->listeners;
-	int ready;
-
-	for (size_t i = 0; i < listeners->count; i++)
-		pollers[i] = (struct pollfd){.fd = listeners->fds[i], .events = POLLIN};
-	ready = poll(pollers, listeners->count, wait_ms);
-	return ready < 0 && errno != EINTR ? -errno : ready < 0 ? 0 : ready;
-}
-
-static bool
-is_anybody_waiting(const struct worker *worker)
-{
-	struct pollfd pollers[CONFIG_BINDS_MAX];
-
-	return poll_listeners(worker, pollers, 0) > 0;
-}
-
 /* accept_one_of takes a connection from the first listening socket that has one, beginning with another one each time. */
 static int
 accept_one_of(const struct worker *worker)
@@ -93,7 +69,7 @@ accept_one_of(const struct worker *worker)
 	static size_t next;
 	struct pollfd pollers[CONFIG_BINDS_MAX];
 	size_t count = worker->listeners->count;
-	int ready = poll_listeners(worker, pollers, worker_beat_ms(worker->config));
+	int ready = listeners_poll(worker->listeners, pollers, worker_beat_ms(worker->config));
 	int fd = ready < 0 ? ready : -EAGAIN;
 
 	for (size_t i = 0; ready > 0 && fd == -EAGAIN && i < count; i++) {
@@ -120,10 +96,10 @@ accept_next(struct worker *worker, bool *blocking)
 	int fd;
 
 	/* Lines are gathered while connections follow each other, and written before a wait. */
-	if (worker->access_log != NULL && !is_anybody_waiting(worker))
+	if (worker->access_log != NULL && !listeners_are_waited_at(worker->listeners))
 		access_log_flush(worker->access_log);
 	fd = duty_take(worker->duty);
-	if (fd == -EAGAIN && is_anybody_waiting(worker))
+	if (fd == -EAGAIN && listeners_are_waited_at(worker->listeners))
 		duty_claim(worker->duty);
 	if (fd < 0)
 		return fd;

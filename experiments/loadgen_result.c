@@ -1,4 +1,4 @@
-/* loadgen's JSON (schema loopfork.loadgen/1) -> the result of one cell. */
+/* loadgen's JSON (schema loopfork.loadgen/2) -> the result of one cell. */
 #include "experiments/loadgen_result.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@
 
 #include "experiments/memory.h"
 
-#define SCHEMA "loopfork.loadgen/1"
+#define SCHEMA "loopfork.loadgen/2"
 
 static int PRINTF_LIKE(2, 3) fail(struct result *result, const char *format, ...)
 {

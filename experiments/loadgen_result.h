@@ -1,4 +1,4 @@
-/* loadgen's JSON (schema loopfork.loadgen/1) -> the result of one cell. */
+/* loadgen's JSON (schema loopfork.loadgen/2) -> the result of one cell. */
 #ifndef EXPERIMENTS_LOADGEN_RESULT_H
 #define EXPERIMENTS_LOADGEN_RESULT_H
 

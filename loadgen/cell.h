@@ -1,4 +1,4 @@
-/* One cell of a sweep: one target at one concurrency and at most one sleep; and what it came to. */
+/* One cell of a sweep: one target at one concurrency, and at most one sleep and one rate; and what it came to. */
 #ifndef LOADGEN_CELL_H
 #define LOADGEN_CELL_H
 
@@ -14,11 +14,14 @@
 struct cell {
 	const struct config *config;
 	const struct target *target;
-	const struct request *request;
-	const char *path; /* of the request: the target's, with the sleep added */
+	const struct request_list *requests;
+	const char *path; /* of the first request: the target's, with the sleep added */
 	bool has_sleep;
-	uint64_t sleep_ns; /* when has_sleep */
-	uint32_t concurrency;
+	uint64_t sleep_ns;    /* when has_sleep */
+	uint32_t concurrency; /* connections; open loop: at most */
+	bool open_loop;
+	struct ramp ramp; /* open_loop: the rate, which does not change where from equals to */
+	uint64_t seed;    /* of the arrivals */
 };
 
 /* How a cell ended. */
@@ -27,6 +30,8 @@ enum cell_end {
 	CELL_INTERRUPTED, /* SIGINT: the figures hold for what was done */
 	CELL_UNREACHABLE, /* no connection ever came about */
 	CELL_CONNECT,     /* CONNECT_FAILURES_MAX connects failed in a row */
+	CELL_TLS,         /* so many TLS handshakes failed in a row */
+	CELL_BODY,        /* the file of the request's body could not be read any more */
 	CELL_RECEIVE,     /* a connection broke, and -r was not given */
 	CELL_RESOURCES,   /* this machine is out of memory, files or threads */
 };
@@ -49,6 +54,7 @@ struct result {
 	int error;              /* errno value behind `end`, or 0 */
 	uint64_t duration_ns;   /* from before the first connect until after the last response (or until time was up) */
 	uint64_t client_cpu_ns; /* CPU time of this process meanwhile */
+	uint64_t warmup_ns;     /* cut off before the figures begin */
 	uint64_t wall_offset_ns; /* CLOCK_REALTIME minus CLOCK_MONOTONIC */
 	int64_t document_len;    /* body length of the first good response; -1: there was none */
 	struct sample *samples;  /* stats.complete of them with -g, sorted by total time; else NULL */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,10 @@
 #define REQUESTS_TIMED 50000 /* what -t sets -n to, as in ab */
 #define TIMEOUT_S 30
 #define SECONDS_MAX 86400.0
+#define DURATION_OPEN_S 10   /* of a cell with a rate, when nothing else ends it */
+#define CONCURRENCY_OPEN 100 /* connections at most, with a rate */
+#define REQUESTS_UNSET 0
+#define BUFFER_MAX (1 << 30)
 
 static char *default_urls[] = {"http://127.0.0.1:8088/", "http://127.0.0.1:8089/"};
 
@@ -33,19 +38,76 @@ parse_sleep(void *config, const char *value, char *error, size_t error_size)
 	return list_parse_seconds(&((struct config *)config)->sleeps, value, CONFIG_SLEEP_MAX_S, error, error_size);
 }
 
+static int
+parse_rates(void *config, const char *value, char *error, size_t error_size)
+{
+	return list_parse_rates(&((struct config *)config)->rates, value, CONFIG_RATE_MAX, error, error_size);
+}
+
+static int
+parse_ramp(void *config, const char *value, char *error, size_t error_size)
+{
+	return schedule_parse_ramp(&((struct config *)config)->ramp, value, error, error_size);
+}
+
+static int
+parse_expect(void *config, const char *value, char *error, size_t error_size)
+{
+	struct config *into = config;
+
+	if (into->expects_len == EXPECT_MAX) {
+		snprintf(error, error_size, "more than %d expectations", EXPECT_MAX);
+		return -1;
+	}
+	return expect_parse(&into->expects[into->expects_len++], value, error, error_size);
+}
+
+/* parse_threads: "auto" is one for each CPU that we may run on. */
+static int
+parse_threads(void *config, const char *value, char *error, size_t error_size)
+{
+	struct config *into = config;
+	struct list list;
+	cpu_set_t cpus;
+
+	if (strcmp(value, "auto") == 0) {
+		into->threads = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+		if (into->threads > CONFIG_THREADS_MAX)
+			into->threads = CONFIG_THREADS_MAX;
+		return 0;
+	}
+	if (list_parse_numbers(&list, value, 1, CONFIG_THREADS_MAX, error, error_size) != 0 || list.len != 1) {
+		snprintf(error, error_size, "must be a whole number from 1 to %d, or auto", CONFIG_THREADS_MAX);
+		return -1;
+	}
+	into->threads = (int64_t)list.values[0];
+	return 0;
+}
+
+static int
+parse_time(const char *value, uint64_t *time_ns, char *error, size_t error_size)
+{
+	if (clock_parse_seconds(value, (uint64_t)(SECONDS_MAX * (double)NS_PER_SEC), time_ns) == 0 &&
+	    *time_ns >= NS_PER_MS)
+		return 0;
+	snprintf(error, error_size, "must be a number of seconds from 0.001 to %g", SECONDS_MAX);
+	return -1;
+}
+
+static int
+parse_duration(void *config, const char *value, char *error, size_t error_size)
+{
+	return parse_time(value, &((struct config *)config)->time_limit_ns, error, error_size);
+}
+
 /* -t sets -n too, and a later -n overrides that: as in ab, so the order counts. */
 static int
 parse_time_limit(void *config, const char *value, char *error, size_t error_size)
 {
 	struct config *into = config;
 
-	if (clock_parse_seconds(value, (uint64_t)(SECONDS_MAX * (double)NS_PER_SEC), &into->time_limit_ns) != 0 ||
-	    into->time_limit_ns < NS_PER_MS) {
-		snprintf(error, error_size, "must be a number of seconds from 0.001 to %g", SECONDS_MAX);
-		return -1;
-	}
 	into->requests = REQUESTS_TIMED;
-	return 0;
+	return parse_time(value, &into->time_limit_ns, error, error_size);
 }
 
 static int
@@ -82,13 +144,26 @@ parse_method(void *config, const char *value, char *error, size_t error_size)
 }
 
 static int
-parse_credentials(void *config, const char *value, char *error, size_t error_size)
+check_credentials(const char *value, char *error, size_t error_size)
 {
-	((struct config *)config)->spec.credentials = value;
 	if (strchr(value, ':') != NULL)
 		return 0;
 	snprintf(error, error_size, "must be user:password");
 	return -1;
+}
+
+static int
+parse_credentials(void *config, const char *value, char *error, size_t error_size)
+{
+	((struct config *)config)->spec.credentials = value;
+	return check_credentials(value, error, error_size);
+}
+
+static int
+parse_proxy_credentials(void *config, const char *value, char *error, size_t error_size)
+{
+	((struct config *)config)->spec.proxy_credentials = value;
+	return check_credentials(value, error, error_size);
 }
 
 static int
@@ -116,11 +191,33 @@ static const struct option_row rows[] = {
 	"Stop a cell after this time; sets -n 50000 unless a later -n says less or more.", .parse = parse_time_limit},
     {OPTION_SECONDS, 's', "timeout", "SECONDS", "Wait at most this long for each response (30).", AT(timeout_ns),
 	.min = 0.001, .max = SECONDS_MAX},
+    {OPTION_FLAG, 'k', "keepalive", NULL, "Keep connections open for further requests.", AT(spec.keep_alive)},
+    {OPTION_PARSE, .name = "duration", .argument = "SECONDS",
+	.help = "Stop a cell after this time, however many requests that takes.", .parse = parse_duration},
+    {OPTION_PARSE, .name = "rate", .argument = "LIST",
+	.help = "Open loop: requests per second, due whether or not the server keeps up; a list sweeps.",
+	.parse = parse_rates},
+    {OPTION_CHOICE, .name = "arrivals", .argument = "KIND",
+	.help = "Gaps between requests of an open loop: constant or poisson (constant).", AT(arrivals),
+	.choices = "constant|poisson"},
+    {OPTION_PARSE, .name = "ramp", .argument = "FROM:TO:SECONDS",
+	.help = "Open loop: a rate that goes evenly from one to the other.", .parse = parse_ramp},
+    {OPTION_SECONDS, .name = "warmup", .argument = "SECONDS", .help = "Load for this time before anything counts (0).",
+	AT(warmup_ns), .min = 0, .max = SECONDS_MAX},
+    {OPTION_INT, .name = "repeat", .argument = "N",
+	.help = "Measure each cell so often, in random order, and give intervals (1).", AT(repeats), .min = 1,
+	.max = CONFIG_REPEATS_MAX},
+    {OPTION_INT, .name = "seed", .argument = "N", .help = "Of that order and of poisson arrivals (1).", AT(seed),
+	.min = 0, .max = INT_MAX},
     {OPTION_PARSE, .name = "sleep", .argument = "LIST",
 	.help = "Ask the server to sleep: adds sleep=SECONDS to the query; a list sweeps.", .parse = parse_sleep},
-    {OPTION_INT, .name = "threads", .argument = "N", .help = "Threads that share the connections (1).", AT(threads),
-	.min = 1, .max = CONFIG_THREADS_MAX},
-    {OPTION_FLAG, 'k', "keepalive", NULL, "Keep connections open for further requests.", AT(spec.keep_alive)},
+    {OPTION_PARSE, .name = "threads", .argument = "N", .help = "Threads that share the connections, or auto (1).",
+	.parse = parse_threads},
+    {OPTION_FLAG, .name = "pin", .help = "Keep each thread on a CPU of its own.", AT(pin)},
+    {OPTION_INT, .name = "pipeline", .argument = "N", .help = "Requests under way on each connection (1).",
+	AT(pipeline), .min = 1, .max = CONFIG_PIPELINE_MAX},
+    {OPTION_FLAG, .name = "until-saturated",
+	.help = "Raise -c, or --rate, until throughput grows no more, and report the knee.", AT(until_saturated)},
 
     {OPTION_HEADING, .help = "Request"},
     {OPTION_PARSE, 'm', "method", "NAME", "Method (GET; POST with -p, PUT with -u, HEAD with -i).",
@@ -133,19 +230,38 @@ static const struct option_row rows[] = {
 	.parse = parse_field},
     {OPTION_PARSE, 'C', "cookie", "NAME=VALUE", "Add a cookie; repeatable.", .parse = parse_cookie},
     {OPTION_PARSE, 'A', "auth", "USER:PASSWORD", "Basic authentication.", .parse = parse_credentials},
+    {OPTION_FLAG, .name = "chunked", .help = "Send the body in chunks, without a length.", AT(spec.chunked)},
+    {OPTION_STRING, .name = "urls", .argument = "FILE", .help = "Send the requests of this file in turn.",
+	AT(urls_file)},
+
+    {OPTION_HEADING, .help = "Connections"},
+    {OPTION_INT, 'b', "socket-buffer", "BYTES", "Size of each socket's buffers.", AT(socket_buffer), .min = 1,
+	.max = BUFFER_MAX},
+    {OPTION_STRING, 'B', "bind", "ADDRESS", "Local address to connect from.", AT(source)},
+    {OPTION_STRING, .name = "source", .argument = "A-B", .help = "Local addresses to connect from, in turn.",
+	AT(source)},
+    {OPTION_STRING, 'X', "proxy", "HOST:PORT", "Connect through this proxy.", AT(proxy)},
+    {OPTION_PARSE, 'P', "proxy-auth", "USER:PASSWORD", "Basic authentication with the proxy.",
+	.parse = parse_proxy_credentials},
+    {OPTION_STRING, 'f', "tls-protocol", "PROTOCOL", "TLS1, TLS1.1, TLS1.2, TLS1.3 or ALL (ALL).", AT(tls.protocol)},
+    {OPTION_STRING, 'Z', "tls-ciphers", "SUITES", "Cipher suites, as OpenSSL names them.", AT(tls.ciphers)},
+    {OPTION_STRING, 'E', "tls-certificate", "FILE", "Client certificate and key, PEM.", AT(tls.certificate)},
+    {OPTION_FLAG, 'I', "no-sni", NULL, "Do not send the server's name in the TLS handshake.", AT(tls.no_server_name)},
 
     {OPTION_HEADING, .help = "Judging answers"},
     {OPTION_FLAG, 'l', "variable-length", NULL, "Accept bodies of different lengths.", AT(variable_length)},
     {OPTION_FLAG, 'r', "keep-going", NULL, "Do not stop when a connection breaks.", AT(go_on)},
+    {OPTION_PARSE, .name = "expect", .argument = "CONDITION",
+	.help = "Fail unless it holds, as in 'p99<50ms' or errors=0; repeatable.", .parse = parse_expect},
 
     {OPTION_HEADING, .help = "Report"},
-    {OPTION_STRING, .name = "json", .argument = "FILE", .help = "Write all figures as JSON; - is standard output.",
-	AT(json_file)},
-    {OPTION_STRING, .name = "csv", .argument = "FILE", .help = "Write a row for each cell; - is standard output.",
-	AT(csv_file)},
     {OPTION_STRING, 'e', "percentiles", "FILE", "Write the percentiles 0 to 100 as CSV (one cell only).",
 	AT(percentiles_file)},
     {OPTION_STRING, 'g', "gnuplot", "FILE", "Write a line for each request as TSV (one cell only).", AT(samples_file)},
+    {OPTION_FLAG, 'w', "html", NULL, "Print the report as an HTML table (one cell only).", AT(html)},
+    {OPTION_STRING, 'x', "html-table", "ATTRIBUTES", "Attributes of the table; implies -w.", AT(html_table)},
+    {OPTION_STRING, 'y', "html-row", "ATTRIBUTES", "Attributes of its rows; implies -w.", AT(html_row)},
+    {OPTION_STRING, 'z', "html-cell", "ATTRIBUTES", "Attributes of its cells; implies -w.", AT(html_cell)},
     {OPTION_FLAG, 'd', "no-percentiles", NULL, "Do not print the table of percentiles.", AT(no_percentiles)},
     {OPTION_FLAG, 'S', "no-deviation", NULL, "Do not print standard deviations, medians and warnings.",
 	AT(no_deviation)},
@@ -153,6 +269,16 @@ static const struct option_row rows[] = {
     {OPTION_INT, 'v', "verbosity", "LEVEL",
 	"2 prints headers and warnings, 3 response codes, 4 everything received (1).", AT(verbosity), .min = 0,
 	.max = 9},
+    {OPTION_STRING, .name = "json", .argument = "FILE", .help = "Write all figures as JSON; - is standard output.",
+	AT(json_file)},
+    {OPTION_STRING, .name = "csv", .argument = "FILE", .help = "Write a row for each cell; - is standard output.",
+	AT(csv_file)},
+    {OPTION_STRING, .name = "hgrm", .argument = "FILE",
+	.help = "Write the percentiles as HdrHistogram does (one cell only).", AT(hgrm_file)},
+    {OPTION_STRING, .name = "series", .argument = "FILE", .help = "Write a row for each second of each cell as CSV.",
+	AT(series_file)},
+    {OPTION_STRING, .name = "plot", .argument = "FILE", .help = "Draw rates and latencies: FILE.svg or FILE.png.",
+	AT(plot_file)},
     {OPTION_VERSION, .short_name = 'V', .name = "version", .help = "Print the version and exit."},
     {OPTION_HELP, .short_name = 'h', .name = "help", .help = "Print this help and exit."},
     {.type = OPTION_END},
@@ -167,8 +293,8 @@ static const struct options_program program = {
     .rows = rows,
     .footer = "Without a URL it loads the lab's two servers, http://127.0.0.1:8088/ and\n"
 	      "http://127.0.0.1:8089/.\n\n"
-	      "Exit status: 0 all requests succeeded, 1 some failed or a server could not be\n"
-	      "reached, 2 a mistake on the command line, 130 interrupted (SIGINT).\n\n"
+	      "Exit status: 0 all went well, 1 requests failed or an expectation did not hold,\n"
+	      "2 a mistake on the command line, 3 loadgen was the bottleneck, 130 SIGINT.\n\n"
 	      "  loadgen -n 100 -c 5,10,20,40\n"
 	      "  loadgen -n 1000 -c 10 -k localhost:8088/name\n"
 	      "  loadgen --sleep 0.1,0.2,0.3 -c 10 --csv sleeps.csv http://127.0.0.1:8088/\n",
@@ -177,7 +303,8 @@ static const struct options_program program = {
 static void
 check_outputs(struct config *config)
 {
-	const char *files[] = {config->json_file, config->csv_file, config->percentiles_file, config->samples_file};
+	const char *files[] = {config->json_file, config->csv_file, config->percentiles_file, config->samples_file,
+	    config->hgrm_file, config->series_file, config->plot_file};
 
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		if (files[i] == NULL)
@@ -189,16 +316,43 @@ check_outputs(struct config *config)
 				options_fail(&program, "two outputs cannot go to the same place: %s", files[i]);
 		config->data_on_stdout |= strcmp(files[i], "-") == 0;
 	}
-	if ((config->percentiles_file != NULL || config->samples_file != NULL) && config_cells(config) > 1)
-		options_fail(&program, "-e and -g describe one cell, and this sweep has %zu; use --csv or --json",
-		    config_cells(config));
+	if (config->html_table != NULL || config->html_row != NULL || config->html_cell != NULL)
+		config->html = true;
+	if ((config->percentiles_file != NULL || config->samples_file != NULL || config->hgrm_file != NULL ||
+		config->html) &&
+	    (config_cells(config) > 1 || config->until_saturated))
+		options_fail(
+		    &program, "-e, -g, -w and --hgrm describe one cell, and this is a sweep; use --csv or --json");
+}
+
+/* settle_load fills in what was not said, and refuses what cannot go together. */
+static void
+settle_load(struct config *config)
+{
+	bool open = config_open_loop(config);
+
+	if (config->rates.len > 0 && config->ramp.duration_ns > 0)
+		options_fail(&program, "Cannot mix --rate and --ramp: a ramp is a rate");
+	if (open && config->pipeline > 1)
+		options_fail(&program, "Cannot mix --pipeline and an open loop: requests are due one by one");
+	if (config->arrivals != ARRIVALS_CONSTANT && !open)
+		options_fail(&program, "--arrivals is for an open loop: give --rate or --ramp too");
+	if (config->pipeline > 1)
+		config->spec.keep_alive = true;
+	if (config->concurrency.len == 0)
+		config->concurrency = (struct list){.values = {open ? CONCURRENCY_OPEN : 1}, .len = 1};
+	if (open && config->time_limit_ns == 0 && config->requests == REQUESTS_UNSET)
+		config->time_limit_ns = DURATION_OPEN_S * NS_PER_SEC;
+	if (config->requests == REQUESTS_UNSET)
+		config->requests = config->time_limit_ns > 0 ? CONFIG_UNLIMITED : REQUESTS;
 }
 
 static void
 check_consistency(struct config *config)
 {
+	settle_load(config);
 	for (size_t i = 0; i < config->concurrency.len; i++)
-		if (config->concurrency.values[i] > (uint64_t)config->requests)
+		if (!config_open_loop(config) && config->concurrency.values[i] > (uint64_t)config->requests)
 			options_fail(&program,
 			    "Cannot use concurrency level greater than total number of requests (-c %llu, -n %lld)",
 			    (unsigned long long)config->concurrency.values[i], (long long)config->requests);
@@ -212,9 +366,9 @@ check_consistency(struct config *config)
 	check_outputs(config);
 }
 
-/* load_body reads the file of -p or -u. A file that is not there is the world's fault: exit status 1. */
+/* open_body opens the file of -p or -u. A file that is not there is the world's fault: exit status 1. */
 static void
-load_body(struct config *config)
+open_body(struct config *config)
 {
 	const char *file = config->post_file != NULL ? config->post_file : config->put_file;
 	int result;
@@ -222,7 +376,7 @@ load_body(struct config *config)
 	if (file == NULL)
 		return;
 	config->spec.put = config->put_file != NULL;
-	result = request_load_body(&config->spec, file);
+	result = request_open_body(&config->spec, file);
 	if (result == 0)
 		return;
 	complain(
@@ -236,11 +390,14 @@ config_parse(struct config *config, int argc, char **argv)
 	int first;
 
 	*config = (struct config){
-	    .requests = REQUESTS,
-	    .concurrency = {.values = {1}, .len = 1},
+	    .requests = REQUESTS_UNSET,
 	    .timeout_ns = TIMEOUT_S * NS_PER_SEC,
 	    .threads = 1,
+	    .pipeline = 1,
+	    .repeats = 1,
+	    .seed = 1,
 	    .verbosity = 1,
+	    .spec = {.body_fd = -1},
 	    .argc = argc,
 	    .argv = argv,
 	};
@@ -248,12 +405,11 @@ config_parse(struct config *config, int argc, char **argv)
 	config->urls = first < argc ? argv + first : default_urls;
 	config->urls_len = first < argc ? argc - first : (int)ARRAY_LEN(default_urls);
 	check_consistency(config);
-	load_body(config);
+	open_body(config);
 }
 
 void
 config_deinit(struct config *config)
 {
-	free(config->spec.body);
-	config->spec.body = NULL;
+	request_close_body(&config->spec);
 }

@@ -2,26 +2,39 @@
 #include "loadgen/conn.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "loadgen/dial.h"
+#include "loadgen/tls.h"
 #include "loadgen/trace.h"
 #include "loadgen/worker.h"
 
-#define READS_MAX 16 /* full reads in a row; then the other connections have their turn */
-#define SEGMENT 1400 /* a request longer than about a segment must not wait for Nagle's algorithm */
+#define READS_MAX 16                 /* full reads in a row; then the other connections have their turn */
+#define SEGMENT 1400                 /* a request longer than about a segment must not wait for Nagle's algorithm */
+#define SKIP_MAX ((uint64_t)1 << 30) /* bytes of a body thrown away by one call */
+#define PARTS_MAX 64                 /* requests in one send */
 
 static void on_ready(evutil_socket_t fd, short what, void *arg);
 
 void
-conn_init(struct conn *conn, struct worker *worker, char *server, struct trace *trace)
+conn_init(struct conn *conn, struct worker *worker, struct flight *flights, char *server, struct trace *trace)
 {
-	*conn = (struct conn){.worker = worker, .fd = -1, .trace = trace};
-	response_init(&conn->response, worker->cell->request->head, &worker->memo, server);
+	*conn = (struct conn){.worker = worker, .fd = -1, .flights = flights, .trace = trace};
+	response_init(&conn->response, false, &worker->memo, server);
+}
+
+/* flight_at returns the request number I of those under way. */
+static struct flight *
+flight_at(const struct conn *conn, uint32_t i)
+{
+	uint32_t room = (uint32_t)conn->worker->cell->config->pipeline;
+	uint32_t at = conn->first + i;
+
+	return &conn->flights[at < room ? at : at - room];
 }
 
 void
@@ -29,8 +42,12 @@ conn_close(struct conn *conn)
 {
 	if (conn->fd == -1)
 		return;
+	if (conn->state > CONN_CONNECTING)
+		worker_closed(conn->worker);
 	event_del(&conn->event);
+	tls_close(conn->tls);
 	close(conn->fd);
+	conn->tls = NULL;
 	conn->fd = -1;
 	conn->state = CONN_CLOSED;
 }
@@ -40,21 +57,20 @@ static int
 try_connect(struct conn *conn)
 {
 	struct worker *worker = conn->worker;
-	const struct addrinfo *address = worker->address;
-	const int on = 1;
+	const struct cell *cell = worker->cell;
+	bool no_delay =
+	    cell->config->pipeline > 1 || cell->target->tls || conn->flights[conn->first].request->len > SEGMENT;
 
-	conn->address = address;
+	conn->address = worker->address;
 	conn->error = 0;
 	conn->reused = false;
-	conn->fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, address->ai_protocol);
-	if (conn->fd == -1)
-		return errno;
-	if (worker->cell->request->len > SEGMENT)
-		setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (connect(conn->fd, address->ai_addr, address->ai_addrlen) != 0 && errno != EINPROGRESS && errno != EINTR) {
-		int error = errno;
+	conn->sent_flights = 0;
+	conn->sent = 0;
+	response_reset(&conn->response);
+	conn->fd = dial_open(cell->config, conn->address, no_delay);
+	if (conn->fd < 0) {
+		int error = -conn->fd;
 
-		close(conn->fd);
 		conn->fd = -1;
 		return error;
 	}
@@ -72,34 +88,152 @@ try_connect(struct conn *conn)
 
 /* note_connected: the server took the connection, and the first bytes leave at NOW_NS. */
 static void
-note_connected(struct conn *conn, uint64_t now_ns)
+note_connected(struct conn *conn, uint64_t now_ns, enum conn_state next)
 {
 	struct worker *worker = conn->worker;
 
 	worker->reached = true;
-	worker->connect_failures = 0;
-	conn->timing.connected_ns = now_ns;
+	conn->state = next;
+	worker_opened(worker);
+	for (uint32_t i = 0; i < conn->len; i++) {
+		struct timing *timing = &flight_at(conn, i)->timing;
+
+		if (timing->connected_ns == 0)
+			timing->connected_ns = now_ns;
+	}
 }
 
-/* conn_send sends what is left of the request. NOW_NS is the present time. Returns 0 or the errno value. */
+/* note_ready: requests can leave at NOW_NS. */
+static void
+note_ready(struct conn *conn, uint64_t now_ns)
+{
+	conn->state = CONN_READY;
+	conn->worker->connect_failures = 0;
+	for (uint32_t i = 0; i < conn->len; i++) {
+		struct timing *timing = &flight_at(conn, i)->timing;
+
+		if (timing->secured_ns == 0)
+			timing->secured_ns = now_ns;
+	}
+}
+
+/* put sends PARTS. Returns how many bytes left, or -errno. */
+static ssize_t
+put(struct conn *conn, struct iovec *parts, size_t len)
+{
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = len};
+	ssize_t sent;
+
+	if (conn->tls != NULL)
+		return tls_send(conn->tls, parts[0].iov_base, parts[0].iov_len);
+	sent = len == 1 ? send(conn->fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL)
+			: sendmsg(conn->fd, &message, MSG_NOSIGNAL);
+	return sent < 0 ? -errno : sent;
+}
+
+/* send_some sends what one call takes of the requests that have not left. Returns how many bytes left, or -errno. */
+static ssize_t
+send_some(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+	uint64_t offset = conn->sent;
+	struct iovec parts[PARTS_MAX];
+	size_t len = 0;
+
+	for (uint32_t i = conn->sent_flights; i < conn->len && len < PARTS_MAX; i++) {
+		const struct request *request = flight_at(conn, i)->request;
+
+		if (offset < request->bytes_len)
+			parts[len++] = (struct iovec){request->bytes + offset, request->bytes_len - offset};
+		if (request->bytes_len < request->len)
+			break; /* the rest is in a file */
+		offset = 0;
+	}
+	if (len == 0) {
+		const struct request *request = flight_at(conn, conn->sent_flights)->request;
+		ssize_t got = request_read(request, offset, worker->buf, sizeof(worker->buf));
+
+		if (got < 0) {
+			worker_abort(worker, CELL_BODY, (int)-got);
+			return got;
+		}
+		parts[len++] = (struct iovec){worker->buf, (size_t)got};
+	}
+	return put(conn, parts, len);
+}
+
+/* note_sent: LEN bytes left at NOW_NS. */
+static void
+note_sent(struct conn *conn, uint64_t len, uint64_t now_ns)
+{
+	conn->worker->stats.bytes_sent += len;
+	while (len > 0) {
+		struct flight *flight = flight_at(conn, conn->sent_flights);
+		uint64_t rest = flight->request->len - conn->sent;
+		uint64_t step = len < rest ? len : rest;
+
+		len -= step;
+		conn->sent += step;
+		if (step == rest) {
+			flight->timing.sent_ns = now_ns;
+			conn->sent_flights++;
+			conn->sent = 0;
+		}
+	}
+}
+
+/* secure goes on with the handshakes of TCP and TLS. Returns 0 when it is over or waits, or the errno value. */
+static int
+secure(struct conn *conn, uint64_t now_ns)
+{
+	struct worker *worker = conn->worker;
+	int result;
+
+	if (conn->state == CONN_CONNECTING) {
+		result = dial_check(conn->fd);
+		if (result != 0)
+			return result == -EINPROGRESS ? 0 : -result;
+		note_connected(conn, now_ns, CONN_SECURING);
+		conn->tls = tls_open(worker->shared->tls, conn->fd, worker->cell->target->host);
+		if (conn->tls == NULL)
+			return ENOMEM;
+	}
+	result = tls_handshake(conn->tls);
+	if (result != 0)
+		return result == -EAGAIN ? 0 : -result;
+	if (worker->stats.tls_facts.protocol[0] == '\0')
+		tls_describe(conn->tls, &worker->stats.tls_facts);
+	note_ready(conn, clock_now_ns());
+	return 0;
+}
+
+/*
+ * conn_send sends what it can of the requests, after the handshakes.  NOW_NS is the present time.  Returns 0, also when it
+ * waits for the socket, or the errno value.
+ */
 static int
 conn_send(struct conn *conn, uint64_t now_ns)
 {
-	struct worker *worker = conn->worker;
-	const struct request *request = worker->cell->request;
-	ssize_t len;
+	if (conn->state < CONN_READY && conn->worker->shared->tls != NULL) {
+		int error = secure(conn, now_ns);
 
-	do
-		len = send(conn->fd, request->bytes + conn->sent, request->len - conn->sent, MSG_NOSIGNAL);
-	while (len < 0 && errno == EINTR);
-	if (len < 0)
-		return errno == EAGAIN ? 0 : errno;
-	if (conn->state == CONN_CONNECTING)
-		note_connected(conn, now_ns);
-	conn->timing.sent_ns = now_ns;
-	conn->sent += (size_t)len;
-	worker->stats.bytes_sent += (uint64_t)len;
-	conn->state = conn->sent < request->len ? CONN_SENDING : CONN_WAITING;
+		if (error != 0 || conn->state < CONN_READY)
+			return error;
+		now_ns = clock_now_ns();
+	}
+	while (conn->sent_flights < conn->len) {
+		ssize_t len = send_some(conn);
+
+		if (len == -EINTR)
+			continue;
+		if (len < 0)
+			return len == -EAGAIN ? 0 : (int)-len;
+		if (conn->state == CONN_CONNECTING) {
+			note_connected(conn, now_ns, CONN_READY);
+			note_ready(conn, now_ns);
+		}
+		note_sent(conn, (uint64_t)len, now_ns);
+	}
 	return 0;
 }
 
@@ -118,12 +252,12 @@ start_sending(struct conn *conn, uint64_t now_ns)
 static bool
 is_shortage(int error)
 {
-	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM || error == EADDRNOTAVAIL;
 }
 
 /* may_retry judges a connect that failed with ERROR: another attempt, or the end of the cell (false). */
 static bool
-may_retry(struct conn *conn, int error)
+may_retry(struct conn *conn, int error, enum failure failure)
 {
 	struct worker *worker = conn->worker;
 
@@ -140,22 +274,33 @@ may_retry(struct conn *conn, int error)
 		worker_abort(worker, CELL_UNREACHABLE, error);
 		return false;
 	}
-	worker->stats.failures[FAILURE_CONNECT]++;
+	worker->stats.failures[failure]++;
 	if (++worker->connect_failures < CONNECT_FAILURES_MAX)
 		return true;
-	worker_abort(worker, CELL_CONNECT, error);
+	worker_abort(worker, failure == FAILURE_TLS ? CELL_TLS : CELL_CONNECT, error);
 	return false;
 }
 
-/* start_again dates the request to now, after a failed connect: as in ab, its time is that of the attempt that succeeds. */
+/*
+ * start_again dates the requests to now, after a failed connect: as in ab,
+ * their time is that of the attempt that succeeds.  In an open loop they stay due when they were.
+ */
 static void
 start_again(struct conn *conn)
 {
 	struct worker *worker = conn->worker;
+	uint64_t now = clock_now_ns();
 
-	TAILQ_REMOVE(&worker->pending, conn, pending);
-	TAILQ_INSERT_TAIL(&worker->pending, conn, pending);
-	conn->timing.start_ns = clock_now_ns();
+	for (uint32_t i = 0; i < conn->len; i++) {
+		struct flight *flight = flight_at(conn, i);
+
+		TAILQ_REMOVE(&worker->pending, flight, pending);
+		TAILQ_INSERT_TAIL(&worker->pending, flight, pending);
+		flight->timing = (struct timing){
+		    .due_ns = worker->cell->open_loop ? flight->timing.due_ns : now,
+		    .start_ns = now,
+		};
+	}
 }
 
 /*
@@ -170,7 +315,7 @@ conn_open(struct conn *conn)
 	int error;
 
 	while ((error = try_connect(conn)) != 0) {
-		if (!may_retry(conn, error))
+		if (!may_retry(conn, error, FAILURE_CONNECT))
 			return;
 		start_again(conn);
 	}
@@ -178,110 +323,215 @@ conn_open(struct conn *conn)
 }
 
 static void
-on_connect_failed(struct conn *conn, int error)
+on_connect_failed(struct conn *conn, int error, enum failure failure)
 {
 	conn_close(conn);
-	if (!may_retry(conn, error))
+	if (!may_retry(conn, error, failure))
 		return;
 	start_again(conn);
 	conn_open(conn);
 }
 
-/* judge_length compares the body with the first one of the cell. */
-static enum failure
-judge_length(struct worker *worker, int64_t len)
+/* reopen sends the requests under way again, on a new connection; their time goes on. */
+static void
+reopen(struct conn *conn)
 {
-	if (worker->document_len < 0) {
-		int64_t none = -1;
-
-		if (atomic_compare_exchange_strong(&worker->shared->document_len, &none, len))
-			worker->document_len = len;
-		else
-			worker->document_len = none;
-	}
-	return len == worker->document_len || worker->cell->config->variable_length ? FAILURE_NONE : FAILURE_LENGTH;
+	conn_close(conn);
+	conn_open(conn);
 }
 
-/* finish ends the request under way: counts it, and goes on to the next one. */
-static void
-finish(struct conn *conn, enum failure failure)
+void
+conn_go_on(struct conn *conn)
 {
 	struct worker *worker = conn->worker;
-	const struct response_facts *facts = &conn->response.facts;
-	struct timing *timing = &conn->timing;
-	bool keep = false;
+	uint32_t room = (uint32_t)worker->cell->config->pipeline, before = conn->len;
+	uint64_t now = clock_now_ns();
 
-	if (timing->first_ns == 0)
-		timing->first_ns = timing->end_ns;
-	if (failure == FAILURE_NONE) {
-		failure = judge_length(worker, (int64_t)facts->body_len);
-		keep = worker->cell->config->spec.keep_alive && facts->keep_alive &&
-		       conn->sent == worker->cell->request->len;
-		worker->stats.kept_alive += keep;
+	while (conn->len < room) {
+		struct flight *flight = flight_at(conn, conn->len);
+
+		if (!worker_take(worker, flight, now))
+			break;
+		flight->conn = conn;
+		flight->timing.start_ns = now;
+		if (conn->state == CONN_READY)
+			flight->timing.connected_ns = flight->timing.secured_ns = now;
+		TAILQ_INSERT_TAIL(&worker->pending, flight, pending);
+		conn->len++;
 	}
-	worker->stats.non_2xx += facts->head_done && facts->status / 100 != 2;
-	worker->stats.bytes_body += facts->body_len;
-	if (worker->samples != NULL)
-		worker->samples[worker->stats.complete] = (struct sample){
-		    .start_ns = timing->start_ns,
-		    .connect_ns = timing->connected_ns - timing->start_ns,
-		    .total_ns = timing->end_ns - timing->start_ns,
-		    .waiting_ns = timing->first_ns > timing->sent_ns ? timing->first_ns - timing->sent_ns : 0,
-		};
-	stats_record(&worker->stats, timing, failure);
-	worker->stats.end_ns = timing->end_ns;
-	atomic_store_explicit(&worker->complete, worker->stats.complete, memory_order_relaxed);
-	TAILQ_REMOVE(&worker->pending, conn, pending);
+	if (conn->len == 0)
+		worker_release(worker, conn, now);
+	else if (conn->fd == -1)
+		conn_open(conn);
+	else if (conn->len > before)
+		start_sending(conn, now);
+}
+
+/* finish ends the oldest request under way at its timing's end_ns, with BYTES received for it. */
+static void
+finish(struct conn *conn, enum failure failure, uint64_t bytes)
+{
+	struct worker *worker = conn->worker;
+	struct flight *flight = flight_at(conn, 0);
+	uint32_t room = (uint32_t)worker->cell->config->pipeline;
+
 	if (conn->trace != NULL)
-		trace_end(conn->trace, facts, worker->cell->config->verbosity);
-	if (keep)
-		conn->reused = true;
+		trace_end(conn->trace, &conn->response.facts, worker->cell->config->verbosity);
+	TAILQ_REMOVE(&worker->pending, flight, pending);
+	worker_record(worker, flight, failure, bytes);
+	conn->first = conn->first + 1 < room ? conn->first + 1 : 0;
+	conn->len--;
+	if (conn->sent_flights > 0)
+		conn->sent_flights--;
 	else
+		conn->sent = 0; /* answered before it had left */
+	response_reset(&conn->response);
+	if (conn->len == 0)
+		worker_freed(worker, flight->timing.end_ns);
+}
+
+/* fail ends the oldest request under way with FAILURE, and the connection with it. */
+static void
+fail(struct conn *conn, enum failure failure)
+{
+	flight_at(conn, 0)->timing.end_ns = clock_now_ns();
+	conn_close(conn);
+	finish(conn, failure, 0);
+}
+
+/* go_on_after continues when answers were read: with what is still under way, if the connection is gone, and with more. */
+static void
+go_on_after(struct conn *conn)
+{
+	if (conn->worker->end != CELL_DONE)
+		return;
+	if (conn->fd == -1 && conn->len > 0)
+		conn_open(conn);
+	conn_go_on(conn);
+}
+
+/* complete ends the oldest request, whose answer is whole, received at NOW_NS. SURPLUS: more bytes came than were asked for. */
+static void
+complete(struct conn *conn, uint64_t now_ns, uint64_t bytes, bool surplus)
+{
+	struct worker *worker = conn->worker;
+	struct flight *flight = flight_at(conn, 0);
+	const struct response_facts facts = conn->response.facts;
+	bool whole = conn->sent_flights > 0; /* an answer may come before the request has left */
+	bool keep = worker->cell->config->spec.keep_alive && facts.keep_alive && whole && !surplus;
+
+	flight->timing.end_ns = now_ns;
+	worker->stats.kept_alive += keep;
+	if (!keep)
 		conn_close(conn);
-	worker_next(worker, conn);
+	conn->reused = keep;
+	finish(conn, surplus ? FAILURE_MALFORMED : FAILURE_NONE, bytes);
 }
 
 /*
- * on_broken handles the end of a connection in the middle of a request: ERROR is an errno value, or 0 when the server
- * closed.  A server may close an idle connection at any time (RFC 9112, 9.5): a request that met that is sent again.
+ * on_broken handles the end of a connection: ERROR is an errno value, or 0 when the server
+ * closed.  A server may close an idle connection at any time (RFC 9112, 9.5): requests that met that are sent again.
  */
 static void
 on_broken(struct conn *conn, int error)
 {
 	struct worker *worker = conn->worker;
 
-	if (conn->reused && !conn->response.started) {
-		conn_close(conn);
-		conn->sent = 0;
-		conn_open(conn);
+	if (conn->len == 0) {
+		conn_close(conn); /* it was idle */
 		return;
 	}
-	conn->timing.end_ns = clock_now_ns();
+	if (conn->reused && !conn->response.started) {
+		reopen(conn);
+		return;
+	}
 	if (error != 0) {
 		if (!worker->cell->config->go_on)
 			worker_abort(worker, CELL_RECEIVE, error);
-		finish(conn, FAILURE_RECEIVE);
-		return;
+		fail(conn, FAILURE_RESET);
+	} else if (response_end(&conn->response) == RESPONSE_COMPLETE) {
+		complete(conn, clock_now_ns(), 0, false);
+	} else {
+		fail(conn, FAILURE_TRUNCATED);
 	}
-	switch (response_end(&conn->response)) {
-	case RESPONSE_COMPLETE:
-		finish(conn, FAILURE_NONE);
-		return;
-	case RESPONSE_MORE:
-	case RESPONSE_INVALID:
-	case RESPONSE_CUT:
-		finish(conn, conn->response.facts.head_done ? FAILURE_LENGTH : FAILURE_RECEIVE);
-	}
+	go_on_after(conn);
 }
 
-/* conn_receive reads until the response is complete or the socket empty: with edges there is no second call. */
+/*
+ * read_answers takes DATA[0..LEN), received at NOW_NS.  Returns whether the connection still waits for the rest of what was
+ * asked; else it has gone on, or is closed.
+ */
+static bool
+read_answers(struct conn *conn, const char *data, size_t len, uint64_t now_ns)
+{
+	struct worker *worker = conn->worker;
+
+	while (conn->len > 0) {
+		struct flight *flight = flight_at(conn, 0);
+		enum response_event event;
+		size_t taken;
+
+		if (flight->timing.first_ns == 0)
+			flight->timing.first_ns = now_ns;
+		conn->response.head = flight->request->head;
+		event = response_read(&conn->response, data, len, &taken);
+		if (event == RESPONSE_MORE)
+			return true;
+		if (event != RESPONSE_COMPLETE) {
+			fail(conn, FAILURE_MALFORMED);
+			break;
+		}
+		data += taken;
+		len -= taken;
+		complete(conn, now_ns, taken, len > 0 && conn->len == 1);
+		if (conn->fd == -1 || worker->end != CELL_DONE)
+			break;
+		if (len == 0 && conn->len > 0) {
+			conn_go_on(conn);
+			return true;
+		}
+	}
+	go_on_after(conn);
+	return false;
+}
+
+/* skip throws away what has come of a body of known length. Returns how many bytes, 0 at the end, -1 with errno. */
+static ssize_t
+skip(struct conn *conn)
+{
+	uint64_t left = response_left(&conn->response);
+
+	return recv(conn->fd, conn->worker->buf, left < SKIP_MAX ? left : SKIP_MAX, MSG_TRUNC);
+}
+
+static ssize_t
+get(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+	ssize_t len;
+
+	if (conn->tls != NULL) {
+		len = tls_recv(conn->tls, worker->buf, sizeof(worker->buf));
+		if (len >= 0)
+			return len;
+		errno = (int)-len;
+		return -1;
+	}
+	return recv(conn->fd, worker->buf, sizeof(worker->buf), 0);
+}
+
+/* conn_receive reads until all that was asked for has come or the socket is empty: with edges there is no second call. */
 static void
 conn_receive(struct conn *conn)
 {
 	struct worker *worker = conn->worker;
+	/* Only TCP throws away what does not fit, and -v 4 wants to see it. */
+	bool may_skip = conn->tls == NULL && conn->trace == NULL && conn->address->ai_family != AF_UNIX;
 
 	for (int reads = 0; reads < READS_MAX; reads++) {
-		ssize_t len = recv(conn->fd, worker->buf, sizeof(worker->buf), 0);
+		bool skips = may_skip && response_left(&conn->response) > 0;
+		ssize_t len = skips ? skip(conn) : get(conn);
+		uint64_t now;
 
 		if (len < 0) {
 			if (errno == EAGAIN)
@@ -293,23 +543,27 @@ conn_receive(struct conn *conn)
 			on_broken(conn, len < 0 ? errno : 0);
 			return;
 		}
-		conn->timing.end_ns = clock_now_ns();
-		if (conn->timing.first_ns == 0)
-			conn->timing.first_ns = conn->timing.end_ns;
+		now = clock_now_ns();
 		worker->stats.bytes_received += (uint64_t)len;
-		if (conn->trace != NULL)
-			trace_received(conn->trace, worker->buf, (size_t)len, worker->cell->config->verbosity);
-		switch (response_read(&conn->response, worker->buf, (size_t)len)) {
-		case RESPONSE_MORE:
-			continue;
-		case RESPONSE_COMPLETE:
-			finish(conn, FAILURE_NONE);
-			return;
-		case RESPONSE_INVALID:
-		case RESPONSE_CUT:
-			finish(conn, FAILURE_EXCEPTION);
+		if (conn->len == 0) { /* an idle connection has nothing to say */
+			conn_close(conn);
 			return;
 		}
+		if (skips) {
+			if (response_skip(&conn->response, (uint64_t)len) == RESPONSE_MORE)
+				continue;
+			complete(conn, now, (uint64_t)len, false);
+			if (conn->fd == -1 || conn->len == 0) {
+				go_on_after(conn);
+				return;
+			}
+			conn_go_on(conn);
+			continue;
+		}
+		if (conn->trace != NULL)
+			trace_received(conn->trace, worker->buf, (size_t)len, worker->cell->config->verbosity);
+		if (!read_answers(conn, worker->buf, (size_t)len, now))
+			return;
 	}
 	event_active(&conn->event, EV_READ, 0);
 }
@@ -318,23 +572,25 @@ conn_receive(struct conn *conn)
 static void
 on_send_failed(struct conn *conn, int error)
 {
-	uint64_t now = clock_now_ns();
-
+	if (conn->worker->end != CELL_DONE)
+		return;
+	if (conn->state == CONN_SECURING) {
+		on_connect_failed(conn, error, FAILURE_TLS);
+		return;
+	}
 	if (conn->state == CONN_CONNECTING) {
 		/* The handshake's error comes with the first send: no getsockopt needed. */
 		if (error != ECONNRESET && error != EPIPE) {
-			on_connect_failed(conn, error);
+			on_connect_failed(conn, error, FAILURE_CONNECT);
 			return;
 		}
 		/* A handshake that fails is refused: this one was over, and the server reset the connection behind it. */
-		note_connected(conn, now);
-		conn->timing.sent_ns = now;
+		note_connected(conn, clock_now_ns(), CONN_READY);
+		note_ready(conn, clock_now_ns());
 		on_broken(conn, error);
 		return;
 	}
 	/* It closed or reset: perhaps after an answer that says why (413, 408), which recv still finds. */
-	conn->timing.sent_ns = now;
-	conn->state = CONN_WAITING;
 	if (!conn->reused)
 		conn->worker->stats.write_errors++;
 	conn_receive(conn);
@@ -348,45 +604,28 @@ on_ready(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	conn->error = 0;
-	if (error == 0 && (what & EV_WRITE) != 0 && (conn->state == CONN_CONNECTING || conn->state == CONN_SENDING))
+	/* TLS may wait for either direction, whatever it is doing. */
+	if (error == 0 && ((what & EV_WRITE) != 0 || conn->state == CONN_SECURING) &&
+	    (conn->state < CONN_READY || conn->sent_flights < conn->len))
 		error = conn_send(conn, clock_now_ns());
 	if (error != 0)
 		on_send_failed(conn, error);
 	/* Also while the request is still leaving: an early answer's edge comes only once. */
-	else if ((what & EV_READ) != 0 && conn->state >= CONN_SENDING)
+	else if ((what & EV_READ) != 0 && conn->state == CONN_READY)
 		conn_receive(conn);
 }
 
 void
-conn_begin(struct conn *conn)
+conn_expire(struct conn *conn, uint64_t now_ns, uint64_t limit_ns)
 {
 	struct worker *worker = conn->worker;
 
-	conn->sent = 0;
-	conn->timing = (struct timing){.start_ns = clock_now_ns()};
-	response_reset(&conn->response);
-	TAILQ_INSERT_TAIL(&worker->pending, conn, pending);
-	if (conn->fd == -1) {
-		conn_open(conn);
-		return;
-	}
-	conn->timing.connected_ns = conn->timing.start_ns;
-	start_sending(conn, conn->timing.start_ns);
-}
-
-void
-conn_expire(struct conn *conn, uint64_t now_ns)
-{
-	struct worker *worker = conn->worker;
-	struct timing *timing = &conn->timing;
-
-	timing->end_ns = now_ns;
-	if (timing->connected_ns == 0)
-		timing->connected_ns = now_ns;
-	if (timing->sent_ns == 0)
-		timing->sent_ns = now_ns;
 	if (conn->state == CONN_CONNECTING && ++worker->connect_failures >= CONNECT_FAILURES_MAX)
 		worker_abort(worker, CELL_CONNECT, ETIMEDOUT);
 	conn_close(conn);
-	finish(conn, FAILURE_TIMEOUT);
+	while (conn->len > 0 && flight_at(conn, 0)->timing.start_ns + limit_ns <= now_ns) {
+		flight_at(conn, 0)->timing.end_ns = now_ns;
+		finish(conn, FAILURE_TIMEOUT, 0);
+	}
+	go_on_after(conn);
 }

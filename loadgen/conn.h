@@ -7,44 +7,61 @@
 #include <netdb.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/queue.h>
 
+#include "loadgen/request.h"
 #include "loadgen/response.h"
 #include "loadgen/stats.h"
 
 struct worker;
 struct trace;
+struct tls;
 
 enum conn_state {
 	CONN_CLOSED,     /* no socket */
-	CONN_CONNECTING, /* the handshake is under way; nothing was sent */
-	CONN_SENDING,    /* part of the request waits for room in the socket; the answer may already come */
-	CONN_WAITING,    /* the request has left, or the server does not take the rest: the answer decides */
+	CONN_CONNECTING, /* the handshake of TCP is under way; nothing was sent */
+	CONN_SECURING,   /* that of TLS */
+	CONN_READY,      /* requests leave, answers come */
+};
+
+/* A request under way. */
+struct flight {
+	TAILQ_ENTRY(flight) pending; /* in worker->pending */
+	struct conn *conn;
+	const struct request *request;
+	size_t index; /* of `request` in the cell's list */
+	bool queued;  /* open loop: all connections were busy when it was due */
+	struct timing timing;
 };
 
 struct conn {
-	struct event event;        /* edge-triggered, for reading and writing: set once for a socket, never changed */
-	TAILQ_ENTRY(conn) pending; /* in worker->pending while a request is under way */
+	struct event event;     /* edge-triggered, for reading and writing: set once for a socket, never changed */
+	TAILQ_ENTRY(conn) idle; /* open loop: in worker->idle while no request is under way */
 	struct worker *worker;
 	const struct addrinfo *address; /* that the socket goes to */
+	struct tls *tls;                /* NULL: plain */
 	int fd;                         /* -1: CONN_CLOSED */
 	enum conn_state state;
 	int error;   /* errno value of a send that the event loop still has to handle, or 0 */
 	bool reused; /* a response came whole on this socket before */
-	size_t sent; /* bytes of the request */
-	struct timing timing;
+	/* Requests under way, a ring: the answer to `first` comes next. */
+	struct flight *flights; /* config->pipeline of them */
+	uint32_t first, len;
+	uint32_t sent_flights; /* of them have left */
+	uint64_t sent;         /* bytes of the one behind those */
 	struct response response;
 	struct trace *trace; /* what -v prints; NULL below -v 2 */
 };
 
 /* conn_init makes CONN ready, without a socket. SERVER and TRACE may be NULL. */
-void conn_init(struct conn *conn, struct worker *worker, char *server, struct trace *trace);
+void conn_init(struct conn *conn, struct worker *worker, struct flight *flights, char *server, struct trace *trace);
 
-/* conn_begin starts a request, on the open connection or on a new one. */
-void conn_begin(struct conn *conn);
+/* conn_go_on takes as many requests as it has room for, and sends them, on the open connection or on a new one. */
+void conn_go_on(struct conn *conn);
 
-/* conn_expire ends the request under way as timed out at NOW_NS. */
-void conn_expire(struct conn *conn, uint64_t now_ns);
+/* conn_expire ends the requests under way that began LIMIT_NS or more before NOW_NS as timed out. */
+void conn_expire(struct conn *conn, uint64_t now_ns, uint64_t limit_ns);
 
 /* conn_close closes the socket, if there is one. */
 void conn_close(struct conn *conn);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 int
 histogram_init(struct histogram *histogram)
@@ -20,6 +21,19 @@ histogram_deinit(struct histogram *histogram)
 {
 	free(histogram->counts);
 	histogram->counts = NULL;
+}
+
+void
+histogram_reset(struct histogram *histogram)
+{
+	uint64_t *counts = histogram->counts;
+
+	if (histogram->count > 0) {
+		uint32_t first = histogram_index(histogram->min), last = histogram_index(histogram->max);
+
+		memset(&counts[first], 0, (last - first + 1) * sizeof(*counts));
+	}
+	*histogram = (struct histogram){.min = UINT64_MAX, .counts = counts};
 }
 
 uint64_t

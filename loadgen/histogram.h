@@ -31,6 +31,9 @@ struct histogram {
 MUST_CHECK int histogram_init(struct histogram *histogram);
 void histogram_deinit(struct histogram *histogram);
 
+/* histogram_reset makes it empty again. */
+void histogram_reset(struct histogram *histogram);
+
 /* histogram_index returns the count that VALUE falls on, and histogram_lowest the lowest value of the count INDEX. */
 static inline uint32_t
 histogram_index(uint64_t value)

@@ -2,6 +2,7 @@
 #include "loadgen/list.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +55,43 @@ list_parse_numbers(struct list *list, const char *text, uint64_t min, uint64_t m
 			snprintf(error, error_size,
 			    "\"%s\" is not a whole number from %llu to %llu; use one, or a list as in 5,10,20", item,
 			    (unsigned long long)min, (unsigned long long)max);
+			return -EINVAL;
+		}
+		list->len++;
+	}
+	return 0;
+}
+
+/* parse_rate reads a decimal number into thousandths. */
+static bool
+parse_rate(const char *item, uint64_t max, uint64_t *value)
+{
+	char *end;
+	double rate;
+
+	if (item[0] == '\0' || item[strspn(item, "0123456789.")] != '\0')
+		return false;
+	rate = strtod(item, &end);
+	*value = (uint64_t)llround(rate * LIST_RATE_UNIT);
+	return *end == '\0' && rate <= (double)max && *value >= 1;
+}
+
+int
+list_parse_rates(struct list *list, const char *text, uint64_t max, char *error, size_t error_size)
+{
+	char item[32];
+
+	list->len = 0;
+	while (text != NULL) {
+		bool fits = next_item(&text, item, sizeof(item));
+
+		if (list->len == LIST_MAX)
+			return refuse_length(error, error_size);
+		if (!fits || !parse_rate(item, max, &list->values[list->len])) {
+			snprintf(error, error_size,
+			    "\"%s\" is not a number of requests per second from 0.001 to %llu; use one, or a list as "
+			    "in 100,200",
+			    item, (unsigned long long)max);
 			return -EINVAL;
 		}
 		list->len++;

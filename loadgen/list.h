@@ -8,6 +8,7 @@
 #include "common/compiler.h"
 
 #define LIST_MAX 64
+#define LIST_RATE_UNIT 1000 /* rates are kept in thousandths */
 
 struct list {
 	uint64_t values[LIST_MAX];
@@ -23,5 +24,8 @@ struct list {
 MUST_CHECK int list_parse_numbers(
     struct list *list, const char *text, uint64_t min, uint64_t max, char *error, size_t error_size);
 MUST_CHECK int list_parse_seconds(struct list *list, const char *text, double max_s, char *error, size_t error_size);
+
+/* list_parse_rates reads requests per second, from 0.001 to MAX, stored in thousandths. */
+MUST_CHECK int list_parse_rates(struct list *list, const char *text, uint64_t max, char *error, size_t error_size);
 
 #endif

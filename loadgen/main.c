@@ -10,6 +10,7 @@
 #include "loadgen/sweep.h"
 
 #define STATUS_FAILED 1
+#define STATUS_DOUBTFUL 3      /* loadgen's own checks failed */
 #define STATUS_INTERRUPTED 130 /* as a shell reports death by SIGINT */
 
 /* flush_report: a report that did not reach its reader (a full disk) is a failure, too. */
@@ -35,7 +36,9 @@ measure(struct sweep *sweep)
 	told &= flush_report();
 	if (sweep->interrupted)
 		return STATUS_INTERRUPTED;
-	return told && !sweep->failed ? 0 : STATUS_FAILED;
+	if (!told || sweep->failed || sweep->unmet)
+		return STATUS_FAILED;
+	return sweep->doubtful ? STATUS_DOUBTFUL : 0;
 }
 
 int

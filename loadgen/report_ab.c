@@ -47,8 +47,10 @@ print_counts(FILE *out, const struct row *row)
 	if (summary->failed > 0)
 		fprintf(out,
 		    "   (Connect: %" PRIu64 ", Receive: %" PRIu64 ", Length: %" PRIu64 ", Exceptions: %" PRIu64 ")\n",
-		    summary->failures[FAILURE_CONNECT], summary->failures[FAILURE_RECEIVE],
-		    summary->failures[FAILURE_LENGTH], summary->failures[FAILURE_EXCEPTION]);
+		    summary->failures[FAILURE_CONNECT] + summary->failures[FAILURE_TLS],
+		    summary->failures[FAILURE_RESET],
+		    summary->failures[FAILURE_TRUNCATED] + summary->failures[FAILURE_LENGTH],
+		    summary->failures[FAILURE_MALFORMED]);
 	if (summary->failures[FAILURE_TIMEOUT] > 0) /* ab ends the run at the first one, so it has no line for it */
 		fprintf(out, "Timed out requests:     %" PRIu64 "\n", summary->failures[FAILURE_TIMEOUT]);
 	if (summary->write_errors > 0)
@@ -58,7 +60,7 @@ print_counts(FILE *out, const struct row *row)
 	if (config->spec.keep_alive)
 		fprintf(out, "Keep-Alive requests:    %" PRIu64 "\n", summary->kept_alive);
 	fprintf(out, "Total transferred:      %" PRIu64 " bytes\n", summary->bytes_received);
-	if (config->spec.body != NULL)
+	if (request_has_body(&config->spec))
 		fprintf(out, "Total body sent:        %" PRIu64 "\n", summary->bytes_sent);
 	fprintf(out, "HTML transferred:       %" PRIu64 " bytes\n", summary->bytes_body);
 }
@@ -77,7 +79,7 @@ print_rates(FILE *out, const struct row *row)
 	    summary->time_per_request_all_ms);
 	fprintf(
 	    out, "Transfer rate:          %.2f [Kbytes/sec] received\n", (double)summary->bytes_received / kib_seconds);
-	if (row->cell.config->spec.body == NULL)
+	if (!request_has_body(&row->cell.config->spec))
 		return;
 	fprintf(out, "                        %.2f kb/s sent\n", (double)summary->bytes_sent / kib_seconds);
 	fprintf(out, "                        %.2f kb/s total\n",

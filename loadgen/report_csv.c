@@ -56,8 +56,10 @@ print_row(FILE *out, const struct row *row)
 	print_ms(out, summary->total.mean);
 	print_ms(out, summary->total.sd);
 	print_ms(out, (double)summary->percentiles[95]);
-	for (size_t i = 0; i < FAILURE_CLASSES; i++)
-		fprintf(out, ",%" PRIu64, summary->failures[i]);
+	fprintf(out, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64,
+	    summary->failures[FAILURE_CONNECT] + summary->failures[FAILURE_TLS], summary->failures[FAILURE_RESET],
+	    summary->failures[FAILURE_TRUNCATED] + summary->failures[FAILURE_LENGTH],
+	    summary->failures[FAILURE_MALFORMED], summary->failures[FAILURE_TIMEOUT]);
 	fprintf(out, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%.6f,", summary->non_2xx, summary->kept_alive,
 	    summary->bytes_received, (double)summary->client_cpu_ns / (double)NS_PER_SEC);
 	print_text(out, summary->server);

@@ -1,4 +1,4 @@
-/* The JSON of a run, schema "loopfork.loadgen/1": docs/loadgen-output.md. */
+/* The JSON of a run, schema "loopfork.loadgen/2": docs/loadgen-output.md. */
 #include <jansson.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -8,7 +8,7 @@
 #include "common/version.h"
 #include "loadgen/report.h"
 
-#define SCHEMA "loopfork.loadgen/1"
+#define SCHEMA "loopfork.loadgen/2"
 #define DIGITS 12 /* significant; more than any figure has, and free of binary noise like 0.10000000000000001 */
 
 static void

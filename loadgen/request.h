@@ -4,32 +4,58 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
 
 #include "common/compiler.h"
 #include "loadgen/target.h"
 
 #define REQUEST_FIELDS_MAX 100 /* -H and -C, each */
 
-/* What the options say about every request. */
+#define REQUEST_SMALL_MAX 65536 /* bytes of a body that are kept in memory, and of a chunk */
+
+/* What the options say about every request. Strings belong to the caller, and outlive the requests built from them. */
 struct request_spec {
 	const char *method;                      /* NULL: GET, or what follows from `head` and `body` */
 	bool head;                               /* -i */
 	bool put;                                /* the body came by -u, not by -p */
 	bool keep_alive;                         /* -k */
 	const char *credentials;                 /* -A: user:password; NULL: none */
+	const char *proxy_credentials;           /* -P: the same, for the proxy */
+	bool proxied;                            /* -X: http requests are for a proxy, in the absolute form */
 	const char *content_type;                /* -T; NULL: text/plain */
 	const char *cookies[REQUEST_FIELDS_MAX]; /* -C: name=value */
 	size_t cookies_len;
 	const char *fields[REQUEST_FIELDS_MAX]; /* -H: field lines, which replace ours of the same name */
 	size_t fields_len;
-	char *body; /* after request_load_body; NULL: no body */
-	size_t body_len;
+	bool chunked;          /* --chunked: the body goes without a length */
+	const char *body;      /* a body in memory, of body_len bytes; NULL: none */
+	const char *body_file; /* the same in a file, after request_open_body; NULL: none */
+	int body_fd;           /* of body_file */
+	uint64_t body_len;     /* bytes */
 };
 
+/*
+ * What is sent.  A body of at most REQUEST_SMALL_MAX bytes is in `bytes`; a larger one stays in its file, of which
+ * request_read finds any part.
+ */
 struct request {
-	char *bytes;
-	size_t len;
-	bool head; /* the answer has no body */
+	char *bytes; /* the head, and the body too where it is small */
+	size_t bytes_len;
+	uint64_t len;      /* all bytes on the wire; bytes_len where nothing is left in the file */
+	int body_fd;       /* of the rest, borrowed; -1: there is none */
+	uint64_t body_len; /* without framing */
+	bool chunked;
+	bool head;          /* the answer has no body */
+	const char *method; /* for messages; borrowed, as is path */
+	const char *path;   /* as given, with the query */
+};
+
+/* The requests of a cell: connections send them in turn. */
+struct request_list {
+	struct request *items;
+	size_t len; /* at least 1 */
 };
 
 /*
@@ -41,21 +67,41 @@ MUST_CHECK int request_check_field(const char *line, char *error, size_t error_s
 MUST_CHECK int request_check_cookie(const char *cookie, char *error, size_t error_size);
 
 /*
- * request_load_body reads the file PATH into SPEC, whose owner frees `body`
- * (also after a failure).  Returns 0 or -errno; -EFBIG above 1 GiB.
+ * request_open_body opens the regular file PATH as SPEC's body, which
+ * request_close_body closes.  Returns 0 or -errno: -EISDIR; -EINVAL for a pipe or a device, whose length is not known.
  */
-MUST_CHECK int request_load_body(struct request_spec *spec, const char *path);
+MUST_CHECK int request_open_body(struct request_spec *spec, const char *path);
+void request_close_body(struct request_spec *spec);
+
+/* request_has_body: with no bytes in it, too. */
+static inline bool
+request_has_body(const struct request_spec *spec)
+{
+	return spec->body != NULL || spec->body_file != NULL;
+}
 
 /* request_method_name returns the method that SPEC comes to. */
 const char *request_method_name(const struct request_spec *spec);
 
 /*
  * request_build writes the HTTP/1.1 request for PATH on TARGET.  The header has ab's
- * order; `Connection: close` unless keep_alive.  Returns 0 or -ENOMEM.
+ * order; `Connection: close` unless keep_alive.  For a proxy, http targets are named in the absolute form (RFC 9112,
+ * 3.2.2); those of https are reached through a tunnel, which alone sees the proxy's credentials.
+ * SPEC's body_fd must stay open as long as the request.  Returns 0, -ENOMEM, or -errno of reading a small body.
  * request_deinit frees it.
  */
 MUST_CHECK int request_build(
     struct request *request, const struct request_spec *spec, const struct target *target, const char *path);
 void request_deinit(struct request *request);
+
+/*
+ * request_read copies bytes of REQUEST as they go on the wire, chunk framing
+ * included, from OFFSET (bytes_len to len - 1) on to BUF.  Returns how many, at least 1 and at most SIZE (at least 1), or
+ * -errno; -EIO when the file got shorter.  Any number of threads may read.
+ */
+MUST_CHECK ssize_t request_read(const struct request *request, uint64_t offset, char *buf, size_t size);
+
+/* request_print_credentials writes USER_PASSWORD as the value of an Authorization or Proxy-Authorization field. */
+void request_print_credentials(FILE *out, const char *user_password);
 
 #endif

@@ -1,26 +1,67 @@
 /* Bytes of a connection -> one response at a time, the client's side of llhttp (RFC 9112). */
 #include "loadgen/response.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/types.h>
 
 #define SERVER "Server"
 
+/* A body is what the header says, but for these (RFC 9112, 6.3). */
+static bool
+has_no_body(const struct response *response, unsigned status)
+{
+	return response->head || status == 101 || status == 204 || status == 304;
+}
+
+/*
+ * keeps_alive judges what the header says about the connection (RFC 9112, 9.3). Where both options are given, "close"
+ * counts; and framing that HTTP/1.0 does not know is not to be trusted twice (6.1).
+ */
+static bool
+keeps_alive(const llhttp_t *parser)
+{
+	if ((parser->flags & F_CONNECTION_CLOSE) != 0 || parser->status_code == 101)
+		return false;
+	if (parser->http_minor > 0)
+		return true;
+	return (parser->flags & F_CONNECTION_KEEP_ALIVE) != 0 && (parser->flags & F_TRANSFER_ENCODING) == 0;
+}
+
+/*
+ * llhttp reads headers and chunks.  Everywhere else it is stopped behind the header: bodies are only counted, and of what
+ * has no body llhttp 8.1 has ideas of its own (it waits for one behind a 304 with a length, and ends for good behind
+ * a 101 with an upgrade or an interim response with "Connection: close").
+ */
 static int
 on_headers_complete(llhttp_t *parser)
 {
 	struct response *response = parser->data;
+	unsigned status = parser->status_code;
 
 	if (parser->http_major != 1)
-		return -1; /* llhttp 8 lets 2.0 and 0.9 pass */
-	response->facts.status = (uint16_t)parser->status_code;
-	response->facts.head_done = true;
-	/* RFC 9112, 6.3: these have no body whatever their header says. llhttp 8 waits for one behind a 304 with a length. */
-	if (response->head || parser->status_code / 100 == 1 || parser->status_code == 204 ||
-	    parser->status_code == 304)
-		return 1;
-	return 0;
+		return -1;                        /* llhttp 8 lets 2.0 and 0.9 pass */
+	if (status / 100 == 1 && status != 101) { /* that one is final: we asked for no upgrade */
+		response->interim = true;
+		return HPE_PAUSED;
+	}
+	response->facts =
+	    (struct response_facts){.status = (uint16_t)status, .head_done = true, .keep_alive = keeps_alive(parser)};
+	if (has_no_body(response, status)) {
+		response->counting = true;
+		response->left = 0;
+	} else if ((parser->flags & F_CHUNKED) != 0) {
+		return 0;
+	} else if ((parser->flags & F_CONTENT_LENGTH) != 0 && (parser->flags & F_TRANSFER_ENCODING) == 0) {
+		response->counting = true;
+		response->left = parser->content_length;
+	} else {
+		response->until_close = true;
+		response->facts.keep_alive = false;
+	}
+	return HPE_PAUSED;
 }
 
 static int
@@ -33,18 +74,13 @@ on_body(llhttp_t *parser, const char *at, size_t len)
 	return 0;
 }
 
+/* Only of a chunked one. */
 static int
 on_message_complete(llhttp_t *parser)
 {
 	struct response *response = parser->data;
 
-	/* 101 is final: we asked for no upgrade, so the connection ends with it. */
-	if (parser->status_code / 100 == 1 && parser->status_code != 101) {
-		response->facts.head_done = false;
-		return 0;
-	}
 	response->complete = true;
-	response->facts.keep_alive = llhttp_should_keep_alive(parser) != 0 && parser->status_code != 101;
 	return HPE_PAUSED; /* so that bytes behind the end show */
 }
 
@@ -112,8 +148,9 @@ void
 response_reset(struct response *response)
 {
 	response->facts = (struct response_facts){0};
-	response->started = response->complete = response->in_server = false;
-	response->field_len = 0;
+	response->started = response->complete = response->in_server = response->interim = false;
+	response->counting = response->until_close = false;
+	response->left = response->field_len = 0;
 }
 
 /* parser_start is put off to the first byte, because a response that the memo knows needs no parser. */
@@ -122,44 +159,130 @@ parser_start(struct response *response)
 {
 	llhttp_init(&response->parser, HTTP_RESPONSE, response->server != NULL ? &naming_settings : &plain_settings);
 	response->parser.data = response;
-	response->started = true;
+	response->in_server = response->interim = false;
+	response->field_len = 0;
 	if (response->server != NULL)
-		response->server[0] = '\0'; /* what an earlier, broken response left */
+		response->server[0] = '\0'; /* what an earlier, broken or interim response left */
+}
+
+/* parse gives llhttp what it wants of DATA[0..LEN): all, or up to where it was stopped. Returns how many bytes, or -1. */
+static ssize_t
+parse(struct response *response, const char *data, size_t len)
+{
+	size_t at = 0;
+
+	while (at < len) {
+		llhttp_errno_t error = llhttp_execute(&response->parser, data + at, len - at);
+
+		if (error == HPE_OK)
+			return (ssize_t)len;
+		if (error != HPE_PAUSED)
+			return -1;
+		at = (size_t)(llhttp_get_error_pos(&response->parser) - data);
+		if (!response->interim)
+			break;
+		parser_start(response);
+	}
+	return (ssize_t)at;
+}
+
+static void
+remember(const struct response *response, const char *data, size_t len)
+{
+	struct response_memo *memo = response->memo;
+
+	if (len > sizeof(memo->bytes) || !(response->counting || response->complete))
+		return;
+	memcpy(memo->bytes, data, len);
+	memo->len = len;
+	memo->left = response->left;
+	memo->head = response->head;
+	memo->facts = response->facts;
+}
+
+/* recall looks the first bytes of a response up in the memo. Returns how many of them it knew. */
+static size_t
+recall(struct response *response, const char *data, size_t len)
+{
+	const struct response_memo *memo = response->memo;
+
+	if (memo->len == 0 || len < memo->len || response->server != NULL || memo->head != response->head ||
+	    memcmp(data, memo->bytes, memo->len) != 0)
+		return 0;
+	response->facts = memo->facts;
+	response->counting = true; /* of a chunked one, too: nothing is left */
+	response->left = memo->left;
+	return memo->len;
+}
+
+/* settle tells what the bytes so far come to. */
+static enum response_event
+settle(struct response *response)
+{
+	if (response->counting && response->left == 0)
+		response->complete = true;
+	if (!response->complete)
+		return RESPONSE_MORE;
+	response->server = NULL; /* named, or not: later ones are not asked */
+	return RESPONSE_COMPLETE;
 }
 
 enum response_event
-response_read(struct response *response, const char *data, size_t len)
+response_skip(struct response *response, uint64_t len)
 {
-	struct response_memo *memo = response->memo;
-	bool fresh = !response->started;
-	llhttp_errno_t error;
+	assert(response->counting && len <= response->left);
+	response->left -= len;
+	response->facts.body_len += len;
+	return settle(response);
+}
 
-	if (fresh && response->server == NULL && len == memo->len && memcmp(data, memo->bytes, len) == 0) {
-		response->facts = memo->facts;
-		response->started = response->complete = true;
-		return RESPONSE_COMPLETE;
-	}
-	if (fresh)
-		parser_start(response);
-	error = llhttp_execute(&response->parser, data, len);
-	if (!response->complete)
-		return error == HPE_OK ? RESPONSE_MORE : RESPONSE_INVALID;
-	if (llhttp_get_error_pos(&response->parser) != data + len)
+/* start takes the first bytes of a response. Returns how many, or -1. */
+static ssize_t
+start(struct response *response, const char *data, size_t len)
+{
+	ssize_t taken;
+
+	response->started = true;
+	taken = (ssize_t)recall(response, data, len);
+	if (taken > 0)
+		return taken;
+	parser_start(response);
+	taken = parse(response, data, len);
+	if (taken > 0)
+		remember(response, data, (size_t)taken);
+	return taken;
+}
+
+enum response_event
+response_read(struct response *response, const char *data, size_t len, size_t *taken)
+{
+	ssize_t parsed = 0;
+	uint64_t body;
+
+	*taken = 0;
+	if (!response->started)
+		parsed = start(response, data, len);
+	else if (!response->counting && !response->until_close)
+		parsed = parse(response, data, len);
+	if (parsed < 0)
 		return RESPONSE_INVALID;
-	response->server = NULL;
-	if (fresh && len <= sizeof(memo->bytes)) {
-		memcpy(memo->bytes, data, len);
-		memo->len = len;
-		memo->facts = response->facts;
+	body = len - (size_t)parsed;
+	if (response->counting) {
+		if (body > response->left)
+			body = response->left;
+		*taken = (size_t)(parsed + (ssize_t)body);
+		return response_skip(response, body);
 	}
-	return RESPONSE_COMPLETE;
+	if (response->until_close)
+		response->facts.body_len += body;
+	*taken = response->complete ? (size_t)parsed : len;
+	return settle(response);
 }
 
 enum response_event
 response_end(struct response *response)
 {
-	if (response->started && !response->complete)
-		(void)llhttp_finish(
-		    &response->parser); /* calls on_message_complete where the end of the connection ends the body */
-	return response->complete ? RESPONSE_COMPLETE : RESPONSE_CUT;
+	if (response->until_close)
+		response->complete = true;
+	return response->complete ? settle(response) : RESPONSE_CUT;
 }

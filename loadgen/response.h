@@ -10,12 +10,12 @@
 #include "common/compiler.h"
 
 #define RESPONSE_SERVER_MAX 128 /* room for the Server field, cut when longer */
-#define RESPONSE_MEMO_MAX 1024  /* a whole response longer than this is parsed each time */
+#define RESPONSE_MEMO_MAX 1024  /* a header longer than this is parsed each time */
 
 enum response_event {
 	RESPONSE_MORE,     /* all bytes were taken; the response goes on */
-	RESPONSE_COMPLETE, /* it ended; anything behind it would be a fault of the server */
-	RESPONSE_INVALID,  /* not HTTP/1, or bytes behind its end: nothing after it can be trusted */
+	RESPONSE_COMPLETE, /* it ended; bytes behind it were not taken */
+	RESPONSE_INVALID,  /* not HTTP/1: nothing after it can be trusted */
 	RESPONSE_CUT,      /* the peer closed in the middle: of the header while head_done is false, else of the body */
 };
 
@@ -28,12 +28,14 @@ struct response_facts {
 };
 
 /*
- * The last whole response of this thread that came in one read.  A server
+ * The last response header of this thread that came in one read; of a chunked response, all of it.  A server
  * answers a load with the same bytes over and over (but for the Date, once a second); equal
  * bytes mean equal facts, and comparing costs a tenth of parsing.
  */
 struct response_memo {
-	size_t len; /* 0: none yet */
+	size_t len;    /* 0: none yet */
+	uint64_t left; /* bytes of body behind the remembered ones */
+	bool head;     /* it answered HEAD, so it says nothing about other answers */
 	struct response_facts facts;
 	char bytes[RESPONSE_MEMO_MAX];
 };
@@ -43,10 +45,14 @@ struct response {
 	struct response_facts facts;
 	struct response_memo *memo; /* shared by the connections of a thread */
 	char *server;               /* where the Server field goes until a response is complete; NULL: not wanted */
+	uint64_t left;              /* of the body, while `counting` */
 	size_t field_len;           /* how much of "Server" the field name matches so far */
-	bool in_server;             /* the value that comes is the Server field's */
-	bool head;                  /* it answers HEAD: no body whatever the header says */
-	bool started;               /* a byte of it has come */
+	bool head; /* it answers HEAD: no body whatever the header says; the caller may set it anew after a reset */
+	bool in_server;   /* the value that comes is the Server field's */
+	bool started;     /* a byte of it has come */
+	bool interim;     /* a header of an interim response has ended */
+	bool counting;    /* a body of known length is under way: its bytes are counted, not parsed */
+	bool until_close; /* the same, of a body that lasts until the connection ends */
 	bool complete;
 };
 
@@ -61,11 +67,25 @@ void response_init(struct response *response, bool head, struct response_memo *m
 void response_reset(struct response *response);
 
 /*
- * response_read takes DATA[0..LEN), LEN > 0, the next bytes of the connection, all of them.  However a
- * response is cut into calls, the facts are the same.  Interim responses (1xx) are passed over.
- * Returns RESPONSE_MORE, _COMPLETE or _INVALID.
+ * response_read takes the next bytes of the connection, DATA[0..LEN), LEN > 0: all of them for
+ * RESPONSE_MORE, and up to the end of the response for RESPONSE_COMPLETE; *TAKEN is how many (0 for
+ * RESPONSE_INVALID).  However a response is cut into calls, the facts are the same.  Interim responses
+ * (1xx but 101) are passed over.  Returns RESPONSE_MORE, _COMPLETE or _INVALID, after which only
+ * response_reset may follow.
  */
-MUST_CHECK enum response_event response_read(struct response *response, const char *data, size_t len);
+MUST_CHECK enum response_event response_read(struct response *response, const char *data, size_t len, size_t *taken);
+
+/*
+ * response_left returns how many bytes of a body of known length are still to come, 0 when that is not known: so
+ * many may be thrown away unseen, and told to response_skip (LEN at most response_left), which returns
+ * RESPONSE_MORE or, with the last of them, RESPONSE_COMPLETE.
+ */
+static inline uint64_t
+response_left(const struct response *response)
+{
+	return response->counting ? response->left : 0;
+}
+MUST_CHECK enum response_event response_skip(struct response *response, uint64_t len);
 
 /* response_end says that the peer closed: RESPONSE_COMPLETE for a body that lasts until then, else RESPONSE_CUT. */
 MUST_CHECK enum response_event response_end(struct response *response);

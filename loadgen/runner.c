@@ -17,8 +17,10 @@
 struct runner {
 	struct worker *workers; /* `len` of them are initialised */
 	uint32_t len;
-	uint32_t started; /* threads */
+	uint32_t started;  /* threads */
+	uint64_t begin_ns; /* when the figures begin, or a moment before */
 	struct shared shared;
+	const struct series *series[CONFIG_THREADS_MAX]; /* of the workers */
 };
 
 static uint64_t
@@ -41,18 +43,24 @@ share(uint64_t whole, uint32_t index, uint32_t count)
 static int
 init_workers(struct runner *runner, const struct cell *cell, uint32_t count)
 {
-	uint64_t requests = (uint64_t)cell->config->requests, given = 0, conns_before = 0;
+	const uint64_t requests = (uint64_t)cell->config->requests;
+	uint64_t given = 0, conns_before = 0;
+	bool unlimited = cell->config->requests == CONFIG_UNLIMITED;
 
 	runner->workers = aligned_alloc(CACHE_LINE, count * sizeof(*runner->workers));
 	if (runner->workers == NULL)
 		return -ENOMEM;
 	while (runner->len < count) {
 		uint32_t conns = (uint32_t)share(cell->concurrency, runner->len, count);
-		uint64_t upto = requests * (conns_before + conns) / cell->concurrency;
-		int result = worker_init(&runner->workers[runner->len++], cell, &runner->shared, conns, upto - given);
+		uint64_t upto = unlimited ? 0 : requests * (conns_before + conns) / cell->concurrency;
+		struct worker *worker = &runner->workers[runner->len];
+		int result = worker_init(
+		    worker, cell, &runner->shared, runner->len, count, conns, unlimited ? requests : upto - given);
 
+		runner->len++;
 		if (result != 0)
 			return result;
+		runner->series[runner->len - 1] = &worker->stats.series;
 		conns_before += conns;
 		given = upto;
 	}
@@ -77,14 +85,19 @@ start_threads(struct runner *runner)
 	return -result;
 }
 
-static uint64_t
-count_complete(const struct runner *runner)
+/* look reads what the workers let others see. */
+static void
+look(const struct runner *runner, struct progress_now *now)
 {
-	uint64_t complete = 0;
+	*now = (struct progress_now){.begin_ns = runner->begin_ns, .series = runner->series, .series_len = runner->len};
+	for (uint32_t i = 0; i < runner->len; i++) {
+		struct worker *worker = &runner->workers[i];
 
-	for (uint32_t i = 0; i < runner->len; i++)
-		complete += atomic_load_explicit(&runner->workers[i].complete, memory_order_relaxed);
-	return complete;
+		now->complete += atomic_load_explicit(&worker->complete, memory_order_relaxed);
+		now->failed += atomic_load_explicit(&worker->failed, memory_order_relaxed);
+		now->non_2xx += atomic_load_explicit(&worker->non_2xx, memory_order_relaxed);
+		now->open += atomic_load_explicit(&worker->open, memory_order_relaxed);
+	}
 }
 
 static void
@@ -102,6 +115,7 @@ supervise(struct runner *runner, struct progress *progress)
 	    {.fd = runner->shared.finished_fd, .events = POLLIN},
 	    {.fd = interrupt_fd(), .events = POLLIN},
 	};
+	struct progress_now now;
 	uint64_t finished = 0;
 
 	while (finished < runner->len) {
@@ -120,7 +134,8 @@ supervise(struct runner *runner, struct progress *progress)
 		finished += told % WORKER_FAILED;
 		if (told >= WORKER_FAILED)
 			stop_workers(runner);
-		progress_update(progress, count_complete(runner));
+		look(runner, &now);
+		progress_update(progress, &now);
 	}
 }
 
@@ -160,10 +175,12 @@ collect_samples(const struct runner *runner, struct result *result)
 static int
 collect(const struct runner *runner, const struct cell *cell, struct result *result)
 {
-	for (uint32_t i = 0; i < runner->len; i++) {
+	int status = 0;
+
+	for (uint32_t i = 0; i < runner->len && status == 0; i++) {
 		const struct worker *worker = &runner->workers[i];
 
-		stats_merge(&result->stats, &worker->stats);
+		status = stats_merge(&result->stats, &worker->stats);
 		if (worker->end > result->end) {
 			result->end = worker->end;
 			result->error = worker->error;
@@ -171,43 +188,70 @@ collect(const struct runner *runner, const struct cell *cell, struct result *res
 	}
 	result->duration_ns =
 	    result->stats.end_ns > result->stats.begin_ns ? result->stats.end_ns - result->stats.begin_ns : 0;
-	result->document_len = atomic_load(&runner->shared.document_len);
+	result->document_len = atomic_load(&runner->shared.document_lens[0]);
+	result->warmup_ns = cell->config->warmup_ns;
+	if (status != 0)
+		return status;
 	return cell->config->samples_file != NULL ? collect_samples(runner, result) : 0;
 }
 
-int
-runner_run(const struct cell *cell, struct progress *progress, struct result *result)
+static int
+init_shared(struct shared *shared, const struct cell *cell, struct tls_context *tls)
+{
+	*shared = (struct shared){
+	    .tls = cell->target->tls ? tls : NULL,
+	    .gate = PTHREAD_MUTEX_INITIALIZER,
+	    .finished_fd = eventfd(0, EFD_CLOEXEC),
+	    .document_lens = malloc(cell->requests->len * sizeof(*shared->document_lens)),
+	};
+	if (shared->finished_fd == -1)
+		return -errno;
+	if (shared->document_lens == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < cell->requests->len; i++)
+		atomic_init(&shared->document_lens[i], -1);
+	return 0;
+}
+
+/* perform runs the cell's threads from beginning to end. */
+static int
+perform(struct runner *runner, const struct cell *cell, struct progress *progress, struct result *result)
 {
 	uint32_t count = (uint32_t)cell->config->threads;
-	struct runner runner = {.shared = {.document_len = -1, .gate = PTHREAD_MUTEX_INITIALIZER, .finished_fd = -1}};
 	uint64_t cpu_ns = cpu_now_ns();
 	int status;
 
-	*result = (struct result){.wall_offset_ns = clock_wall_ns() - clock_now_ns()};
 	if (count > cell->concurrency)
 		count = cell->concurrency;
-	status = stats_init(&result->stats);
-	if (status != 0)
-		goto out;
-	runner.shared.finished_fd = eventfd(0, EFD_CLOEXEC);
-	if (runner.shared.finished_fd == -1) {
-		status = -errno;
-		goto out;
-	}
-	status = init_workers(&runner, cell, count);
+	status = init_workers(runner, cell, count);
+	runner->begin_ns = clock_now_ns() + cell->config->warmup_ns;
 	if (status == 0)
-		status = start_threads(&runner);
+		status = start_threads(runner);
 	if (status == 0)
-		supervise(&runner, progress);
-	join_threads(&runner);
+		supervise(runner, progress);
+	join_threads(runner);
 	if (status != 0)
-		goto out;
+		return status;
 	result->client_cpu_ns = cpu_now_ns() - cpu_ns;
-	status = collect(&runner, cell, result);
-out:
+	return collect(runner, cell, result);
+}
+
+int
+runner_run(const struct cell *cell, struct tls_context *tls, struct progress *progress, struct result *result)
+{
+	struct runner runner = {0};
+	int status;
+
+	*result = (struct result){.wall_offset_ns = clock_wall_ns() - clock_now_ns()};
+	status = init_shared(&runner.shared, cell, tls);
+	if (stats_init(&result->stats) != 0)
+		status = -ENOMEM;
+	if (status == 0)
+		status = perform(&runner, cell, progress, result);
 	for (uint32_t i = 0; i < runner.len; i++)
 		worker_deinit(&runner.workers[i]);
 	free(runner.workers);
+	free(runner.shared.document_lens);
 	if (runner.shared.finished_fd != -1)
 		close(runner.shared.finished_fd);
 	return status;

@@ -5,6 +5,8 @@
 #include <stdint.h>
 
 #include "loadgen/cell.h"
+#include "loadgen/check.h"
+#include "loadgen/interval.h"
 
 /* Nanoseconds. */
 struct distribution {
@@ -16,15 +18,27 @@ struct summary {
 	enum cell_end end;
 	uint64_t complete, failed;
 	uint64_t failures[FAILURE_CLASSES];
-	uint64_t write_errors, non_2xx, kept_alive, unfinished;
+	uint64_t write_errors, non_2xx, kept_alive, unfinished, overdue, missed, queued;
 	uint64_t bytes_received, bytes_body, bytes_sent;
-	uint64_t duration_ns, client_cpu_ns;
+	uint64_t duration_ns, client_cpu_ns, warmup_ns;
 	int64_t document_len; /* -1: no good response came */
 	double rps;
+	double rps_due;                 /* open loop: requests per second that were due; else 0 */
 	double time_per_request_ms;     /* ab's "mean": concurrency * duration / complete */
 	double time_per_request_all_ms; /* ab's "mean, across all concurrent requests": duration / complete */
-	struct distribution connect, processing, waiting, total;
+	/* total is the response time; service, delay and lag are an open loop's (stats.h). */
+	struct distribution connect, tls, processing, waiting, total, service, delay, lag;
 	uint64_t percentiles[101]; /* of the total time, nanoseconds; [0] is the minimum, [100] the maximum */
+	uint64_t p99_9_ns;
+	struct interval p50_interval, p90_interval, p99_interval, p99_9_interval; /* nanoseconds; order statistics */
+	uint64_t service_p50_ns, service_p99_ns, lag_p99_ns, delay_p99_ns;
+	double departures_distance, departures_limit; /* fit.h; 0: nothing to judge */
+	double active_s;                              /* stats.active_ns */
+	double cpu_share;                             /* of a CPU, of the busiest thread */
+	uint32_t most_open;                           /* connections at one time */
+	struct check checks[CHECK_KINDS];
+	size_t checks_failed;
+	struct tls_facts tls_facts;
 	char server[RESPONSE_SERVER_MAX];
 };
 

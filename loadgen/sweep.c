@@ -83,13 +83,27 @@ init_variants(struct sweep *sweep)
 			const struct target *target = &sweep->targets[j];
 			struct variant *variant = &sweep->variants[sweep->variants_len++];
 
+			int result;
+
 			variant->path = config->sleeps.len > 0 ? path_with_sleep(target->path, config->sleeps.values[i])
 							       : strdup(target->path);
-			if (variant->path == NULL ||
-			    request_build(&variant->request, &config->spec, target, variant->path) != 0)
+			variant->requests.items = calloc(1, sizeof(*variant->requests.items));
+			if (variant->path == NULL || variant->requests.items == NULL)
 				return -ENOMEM;
+			result = request_build(&variant->requests.items[0], &config->spec, target, variant->path);
+			if (result != 0)
+				return result;
+			variant->requests.len = 1;
 		}
 	return 0;
+}
+
+static struct ramp
+constant_rate(uint64_t thousandths)
+{
+	double rate = (double)thousandths / LIST_RATE_UNIT;
+
+	return (struct ramp){.from = rate, .to = rate};
 }
 
 static int
@@ -104,17 +118,22 @@ init_rows(struct sweep *sweep)
 	for (sweep->rows_len = 0; sweep->rows_len < len; sweep->rows_len++) {
 		size_t target = sweep->rows_len % sweep->targets_len;
 		size_t concurrency = sweep->rows_len / sweep->targets_len % config->concurrency.len;
-		size_t sleep = sweep->rows_len / sweep->targets_len / config->concurrency.len;
+		size_t rates = config->rates.len > 0 ? config->rates.len : 1;
+		size_t rate = sweep->rows_len / sweep->targets_len / config->concurrency.len % rates;
+		size_t sleep = sweep->rows_len / sweep->targets_len / config->concurrency.len / rates;
 		const struct variant *variant = &sweep->variants[sleep * sweep->targets_len + target];
 
 		sweep->rows[sweep->rows_len].cell = (struct cell){
 		    .config = config,
 		    .target = &sweep->targets[target],
-		    .request = &variant->request,
+		    .requests = &variant->requests,
 		    .path = variant->path,
 		    .has_sleep = config->sleeps.len > 0,
 		    .sleep_ns = config->sleeps.values[sleep],
 		    .concurrency = (uint32_t)config->concurrency.values[concurrency],
+		    .open_loop = config_open_loop(config),
+		    .ramp = config->rates.len > 0 ? constant_rate(config->rates.values[rate]) : config->ramp,
+		    .seed = (uint64_t)config->seed,
 		};
 	}
 	return 0;
@@ -141,6 +160,20 @@ raise_file_limit(const struct config *config)
 	return 1;
 }
 
+static int
+init_tls(struct sweep *sweep)
+{
+	char error[256];
+	bool wanted = false;
+
+	for (size_t i = 0; i < sweep->targets_len; i++)
+		wanted |= sweep->targets[i].tls;
+	if (!wanted || tls_context_open(&sweep->tls, &sweep->config->tls, error, sizeof(error)) == 0)
+		return 0;
+	complain("%s", error);
+	return 2;
+}
+
 int
 sweep_init(struct sweep *sweep, const struct config *config)
 {
@@ -150,8 +183,14 @@ sweep_init(struct sweep *sweep, const struct config *config)
 	status = init_targets(sweep);
 	if (status != 0)
 		return status;
-	if (init_variants(sweep) != 0 || init_rows(sweep) != 0) {
-		complain("%s", error_text(ENOMEM));
+	status = init_tls(sweep);
+	if (status != 0)
+		return status;
+	status = init_variants(sweep);
+	if (status == 0)
+		status = init_rows(sweep);
+	if (status != 0) {
+		complain("cannot build the requests: %s", error_text(-status));
 		return 1;
 	}
 	return raise_file_limit(config);
@@ -161,9 +200,14 @@ void
 sweep_deinit(struct sweep *sweep)
 {
 	for (size_t i = 0; i < sweep->variants_len; i++) {
+		struct request_list *requests = &sweep->variants[i].requests;
+
+		for (size_t j = 0; j < requests->len; j++)
+			request_deinit(&requests->items[j]);
+		free(requests->items);
 		free(sweep->variants[i].path);
-		request_deinit(&sweep->variants[i].request);
 	}
+	tls_context_close(sweep->tls);
 	for (size_t i = 0; i < sweep->targets_len; i++)
 		target_deinit(&sweep->targets[i]);
 	runner_free(&sweep->result);
@@ -188,6 +232,13 @@ explain(const struct cell *cell, const struct result *result)
 		else
 			complain("%s: cannot connect: %s", url, text);
 		break;
+	case CELL_TLS:
+		complain("%s: test aborted after 10 failed TLS handshakes in a row (%s); %llu requests completed", url,
+		    text, complete);
+		break;
+	case CELL_BODY:
+		complain("%s: cannot read the request's body any more: %s", url, text);
+		return false;
 	case CELL_CONNECT:
 		complain("%s: test aborted after 10 failed connects in a row (%s); %llu requests completed", url, text,
 		    complete);
@@ -197,7 +248,10 @@ explain(const struct cell *cell, const struct result *result)
 		return false;
 	case CELL_RESOURCES:
 		complain("%s: %s at concurrency %u%s", url, text, cell->concurrency,
-		    result->error == EMFILE ? "; raise the limit of open files with ulimit -n" : "");
+		    result->error == EMFILE          ? "; raise the limit of open files with ulimit -n"
+		    : result->error == EADDRNOTAVAIL ? "; out of local ports: widen "
+						       "net.ipv4.ip_local_port_range, or spread with --source"
+						     : "");
 		return false;
 	}
 	return true;
@@ -214,8 +268,8 @@ run_row(struct sweep *sweep, struct row *row, struct progress *progress)
 	if (sweep->down[target])
 		return true;
 	runner_free(&sweep->result);
-	progress_cell_begin(progress);
-	status = runner_run(&row->cell, progress, &sweep->result);
+	progress_cell_begin(progress, &row->cell);
+	status = runner_run(&row->cell, sweep->tls, progress, &sweep->result);
 	if (status != 0) {
 		progress_clear(progress);
 		complain("%s: cannot start the load: %s", row->cell.target->url, error_text(-status));
@@ -223,6 +277,7 @@ run_row(struct sweep *sweep, struct row *row, struct progress *progress)
 		return false;
 	}
 	summary_make(&row->summary, &row->cell, &sweep->result);
+	sweep->doubtful |= row->summary.checks_failed > 0;
 	row->measured = cell_end_measured(sweep->result.end) && (row->summary.complete > 0 || sweep->rows_len == 1);
 	sweep->failed |= row->summary.failed > 0 || !cell_end_measured(sweep->result.end);
 	if (!cell_end_measured(sweep->result.end)) {
@@ -233,18 +288,6 @@ run_row(struct sweep *sweep, struct row *row, struct progress *progress)
 	return go_on && !interrupt_seen();
 }
 
-static enum progress_style
-choose_progress(const struct sweep *sweep)
-{
-	const struct config *config = sweep->config;
-
-	if (config->quiet)
-		return PROGRESS_NONE;
-	if (report_is_ab(sweep))
-		return config->requests > REPORT_AB_QUIET ? PROGRESS_LINES : PROGRESS_NONE;
-	return isatty(STDERR_FILENO) ? PROGRESS_BAR : PROGRESS_NONE;
-}
-
 void
 sweep_run(struct sweep *sweep)
 {
@@ -252,17 +295,16 @@ sweep_run(struct sweep *sweep)
 	struct progress progress;
 	bool go_on = true;
 
-	progress_init(&progress, choose_progress(sweep), stderr, sweep->rows_len, (uint64_t)config->requests,
-	    config->time_limit_ns);
+	progress_init(&progress, progress_choose(config, report_is_ab(sweep)), stderr, config, sweep->rows_len);
 	if (config->verbosity >= TRACE_HEADERS)
 		for (size_t i = 0; i < sweep->variants_len; i++)
 			trace_request(config->data_on_stdout ? stderr : stdout, request_method_name(&config->spec),
-			    &sweep->variants[i].request);
+			    &sweep->variants[i].requests.items[0]);
 	for (size_t i = 0; i < sweep->rows_len && go_on; i++) {
 		go_on = run_row(sweep, &sweep->rows[i], &progress);
 		progress_cell_end(&progress);
 	}
-	progress_clear(&progress);
+	progress_end(&progress);
 	interrupt_close(); /* a report that cannot be written (a pipe that nobody reads) can be broken off */
 	sweep->interrupted = interrupt_seen();
 }

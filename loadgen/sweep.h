@@ -15,13 +15,26 @@
 
 /* A target with one sleep: what is sent. */
 struct variant {
-	char *path;
-	struct request request;
+	char *path; /* of the first request */
+	struct request_list requests;
+};
+
+/* The figures of one repetition. */
+struct repeat {
+	double rps, mean_ns, p50_ns, p99_ns;
+	uint64_t failed;
+	bool measured;
 };
 
 struct row {
 	struct cell cell;
-	struct summary summary;
+	struct summary summary;              /* of all repetitions together */
+	struct stats stats;                  /* that it was made of; kept for .hgrm and the series */
+	struct repeat *repeats;              /* config->repeats of them */
+	struct interval rps, mean, p50, p99; /* of the repetitions; times in nanoseconds */
+	/* rps of this row over that of the same cell of the first target, with the interval of the repetitions' ratios. */
+	double ratio; /* 0: there is nothing to compare with */
+	struct interval ratio_interval;
 	bool measured; /* the cell has run, and its figures count */
 };
 
@@ -34,9 +47,12 @@ struct sweep {
 	size_t variants_len;
 	struct row *rows; /* by sleep, then concurrency, then target: what is compared stands together */
 	size_t rows_len;
-	uint64_t started_ns;  /* CLOCK_REALTIME */
-	struct result result; /* of the last cell, for -g */
-	bool failed;          /* a request failed, or a cell could not be measured */
+	uint64_t started_ns;     /* CLOCK_REALTIME */
+	struct tls_context *tls; /* NULL: no target is https */
+	struct result result;    /* of the last cell, for -g */
+	bool failed;             /* a request failed, or a cell could not be measured */
+	bool doubtful;           /* a check of loadgen itself failed */
+	bool unmet;              /* an expectation was not met */
 	bool interrupted;
 };
 

@@ -3,6 +3,7 @@
 #define LOADGEN_TARGET_H
 
 #include <netdb.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,7 +15,9 @@ struct target {
 	char *field; /* the Host field: brackets around IPv6, the port unless it is 80 */
 	char *path;  /* path and query, starts with "/" */
 	uint16_t port;
-	struct addrinfo *addresses; /* after target_resolve */
+	bool tls;                   /* https */
+	char *socket;               /* path of a Unix socket; NULL: TCP */
+	struct addrinfo *addresses; /* after target_resolve: of the server, or of the proxy */
 };
 
 /*

@@ -2,13 +2,18 @@
 #include "loadgen/worker.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "loadgen/pacer.h"
 #include "loadgen/trace.h"
+
+#define SAMPLES_FIRST 4096 /* room for so many with -g at first */
 
 void
 worker_abort(struct worker *worker, enum cell_end end, int error)
@@ -20,21 +25,148 @@ worker_abort(struct worker *worker, enum cell_end end, int error)
 	event_base_loopbreak(worker->base);
 }
 
-void
-worker_next(struct worker *worker, struct conn *conn)
+bool
+worker_take(struct worker *worker, struct flight *flight, uint64_t now_ns)
 {
-	if (worker->end != CELL_DONE) {
-		worker->active--;
-		return;
-	}
-	if (worker->left > 0) {
+	const struct request_list *requests = worker->cell->requests;
+
+	if (worker->left == 0 || worker->end != CELL_DONE)
+		return false;
+	if (!worker->cell->open_loop)
+		flight->timing = (struct timing){.due_ns = now_ns};
+	else if (!pacer_take(worker, flight, now_ns))
+		return false;
+	flight->index = worker->next_request;
+	flight->request = &requests->items[flight->index];
+	worker->next_request += worker->count;
+	while (worker->next_request >= requests->len)
+		worker->next_request -= requests->len;
+	if (!worker->warming)
 		worker->left--;
-		conn_begin(conn);
-		return;
+	worker->under_way++;
+	return true;
+}
+
+void
+worker_freed(struct worker *worker, uint64_t now_ns)
+{
+	if (worker->cell->open_loop)
+		pacer_freed(worker, now_ns);
+}
+
+void
+worker_release(struct worker *worker, struct conn *conn, uint64_t now_ns)
+{
+	worker->active--;
+	if (worker->cell->open_loop) {
+		pacer_release(worker, conn);
+	} else {
+		conn_close(conn);
+		worker->stats.active_ns += now_ns - worker->stats.begin_ns;
 	}
-	conn_close(conn);
-	if (--worker->active == 0)
+	if (worker->active == 0 && worker->left == 0)
 		event_base_loopbreak(worker->base);
+}
+
+void
+worker_opened(struct worker *worker)
+{
+	uint32_t open = atomic_load_explicit(&worker->open, memory_order_relaxed) + 1;
+
+	atomic_store_explicit(&worker->open, open, memory_order_relaxed);
+	if (open > worker->stats.most_open)
+		worker->stats.most_open = open;
+}
+
+void
+worker_closed(struct worker *worker)
+{
+	atomic_store_explicit(
+	    &worker->open, atomic_load_explicit(&worker->open, memory_order_relaxed) - 1, memory_order_relaxed);
+}
+
+/* judge_length compares the body with the first one of the same request in the cell. */
+static enum failure
+judge_length(struct worker *worker, size_t index, int64_t len)
+{
+	int64_t *expected = &worker->document_lens[index];
+
+	if (*expected < 0) {
+		int64_t none = -1;
+
+		*expected =
+		    atomic_compare_exchange_strong(&worker->shared->document_lens[index], &none, len) ? len : none;
+	}
+	return len == *expected || worker->cell->config->variable_length ? FAILURE_NONE : FAILURE_LENGTH;
+}
+
+/* keep_sample remembers a request for -g. */
+static void
+keep_sample(struct worker *worker, const struct timing *timing)
+{
+	if (worker->stats.complete == worker->samples_room) {
+		size_t room = worker->samples_room * 2;
+		struct sample *samples = reallocarray(worker->samples, room, sizeof(*samples));
+
+		if (samples == NULL) {
+			worker_abort(worker, CELL_RESOURCES, ENOMEM);
+			return;
+		}
+		worker->samples = samples;
+		worker->samples_room = room;
+	}
+	worker->samples[worker->stats.complete] = (struct sample){
+	    .start_ns = timing->start_ns,
+	    .connect_ns = timing->secured_ns - timing->start_ns,
+	    .total_ns = timing->end_ns - timing->start_ns,
+	    .waiting_ns = timing->first_ns > timing->sent_ns ? timing->first_ns - timing->sent_ns : 0,
+	};
+}
+
+/* show lets other threads see the counts. */
+static void
+show(struct worker *worker)
+{
+	atomic_store_explicit(&worker->complete, worker->stats.complete, memory_order_relaxed);
+	atomic_store_explicit(&worker->failed, stats_failed(&worker->stats), memory_order_relaxed);
+	atomic_store_explicit(&worker->non_2xx, worker->stats.non_2xx, memory_order_relaxed);
+}
+
+/* fill_gaps gives the instants that never came those of the next one. */
+static void
+fill_gaps(struct timing *timing)
+{
+	if (timing->connected_ns == 0)
+		timing->connected_ns = timing->end_ns;
+	if (timing->secured_ns == 0)
+		timing->secured_ns = timing->end_ns;
+	if (timing->sent_ns == 0)
+		timing->sent_ns = timing->end_ns;
+	if (timing->first_ns == 0)
+		timing->first_ns = timing->end_ns;
+}
+
+void
+worker_record(struct worker *worker, struct flight *flight, enum failure failure, uint64_t bytes)
+{
+	const struct response_facts *facts = &flight->conn->response.facts;
+	struct timing *timing = &flight->timing;
+	struct stats *stats = &worker->stats;
+
+	fill_gaps(timing);
+	if (failure == FAILURE_NONE)
+		failure = judge_length(worker, flight->index, (int64_t)facts->body_len);
+	stats->non_2xx += facts->head_done && facts->status / 100 != 2;
+	stats->bytes_body += facts->body_len;
+	if (worker->samples != NULL)
+		keep_sample(worker, timing);
+	stats_record(stats, timing, failure);
+	if (worker->cell->open_loop)
+		stats_record_open(stats, timing, flight->queued);
+	series_record(&stats->series, timing->end_ns, timing->end_ns - timing->due_ns, bytes, failure != FAILURE_NONE);
+	stats->end_ns = timing->end_ns;
+	worker->under_way--;
+	show(worker);
 }
 
 static void
@@ -56,30 +188,74 @@ on_timeout(evutil_socket_t fd, short what, void *arg)
 	uint64_t limit = worker->cell->config->timeout_ns;
 	uint64_t now = clock_now_ns(), due = now + limit;
 	struct timeval after;
-	struct conn *conn;
+	struct flight *flight;
 
 	(void)fd;
 	(void)what;
-	while ((conn = TAILQ_FIRST(&worker->pending)) != NULL && worker->end == CELL_DONE) {
+	while ((flight = TAILQ_FIRST(&worker->pending)) != NULL && worker->end == CELL_DONE) {
 		/* A request that took the place of an expired one began after `now`: subtracting would wrap. */
-		if (conn->timing.start_ns + limit > now) {
-			due = conn->timing.start_ns + limit;
+		if (flight->timing.start_ns + limit > now) {
+			due = flight->timing.start_ns + limit;
 			break;
 		}
-		conn_expire(conn, now);
+		conn_expire(flight->conn, now, limit);
 	}
 	timeval_of(&after, due - now);
 	event_add(&worker->timeout, &after);
 }
 
+static uint64_t
+thread_cpu_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * NS_PER_SEC + (uint64_t)now.tv_nsec;
+}
+
+/* set_phase has on_phase called at END_NS. */
 static void
-on_time_limit(evutil_socket_t fd, short what, void *arg)
+set_phase(struct worker *worker, uint64_t end_ns)
+{
+	uint64_t now = clock_now_ns();
+	struct timeval after;
+
+	worker->phase_end_ns = end_ns;
+	timeval_of(&after, end_ns > now ? end_ns - now : 0);
+	event_add(&worker->phase, &after);
+}
+
+/* begin_counting: from NOW_NS on everything counts. What is under way then ends as part of the quota. */
+static void
+begin_counting(struct worker *worker, uint64_t now_ns)
+{
+	const struct config *config = worker->cell->config;
+
+	stats_reset(&worker->stats);
+	worker->stats.begin_ns = now_ns;
+	worker->stats.most_open = atomic_load_explicit(&worker->open, memory_order_relaxed);
+	series_begin(&worker->stats.series, now_ns);
+	show(worker);
+	worker->cpu_begin_ns = thread_cpu_ns();
+	worker->warming = false;
+	worker->left = worker->quota > worker->under_way ? worker->quota - worker->under_way : 0;
+	if (config->time_limit_ns > 0)
+		set_phase(worker, now_ns + config->time_limit_ns);
+}
+
+static void
+on_phase(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *worker = arg;
 
 	(void)fd;
 	(void)what;
-	event_base_loopbreak(worker->base);
+	if (clock_now_ns() < worker->phase_end_ns) /* libevent counts from a clock that may be milliseconds behind */
+		set_phase(worker, worker->phase_end_ns);
+	else if (worker->warming)
+		begin_counting(worker, clock_now_ns());
+	else
+		event_base_loopbreak(worker->base);
 }
 
 static void
@@ -123,11 +299,11 @@ init_events(struct worker *worker)
 	if (worker->base == NULL || worker->stop_fd == -1)
 		return errno != 0 ? -errno : -ENOMEM;
 	if (evtimer_assign(&worker->timeout, worker->base, on_timeout, worker) != 0 ||
-	    evtimer_assign(&worker->time_limit, worker->base, on_time_limit, worker) != 0 ||
+	    evtimer_assign(&worker->phase, worker->base, on_phase, worker) != 0 ||
 	    event_assign(&worker->stop, worker->base, worker->stop_fd, EV_READ, on_stop, worker) != 0 ||
 	    event_add(&worker->stop, NULL) != 0)
 		return -ENOMEM;
-	return 0;
+	return worker->cell->open_loop ? pacer_init(worker) : 0;
 }
 
 static int
@@ -137,7 +313,8 @@ init_conns(struct worker *worker, uint32_t connections)
 	bool traced = config->verbosity >= TRACE_HEADERS;
 
 	worker->conns = calloc(connections, sizeof(*worker->conns));
-	if (worker->conns == NULL)
+	worker->flights = calloc((size_t)connections * (size_t)config->pipeline, sizeof(*worker->flights));
+	if (worker->conns == NULL || worker->flights == NULL)
 		return -ENOMEM;
 	if (traced) {
 		worker->traces = calloc(connections, sizeof(*worker->traces));
@@ -148,33 +325,56 @@ init_conns(struct worker *worker, uint32_t connections)
 		if (traced)
 			worker->traces[i].out = config->data_on_stdout ? stderr : stdout;
 		/* One connection is enough to learn the server's name. */
-		conn_init(&worker->conns[i], worker, i == 0 ? worker->stats.server : NULL,
-		    traced ? &worker->traces[i] : NULL);
+		conn_init(&worker->conns[i], worker, &worker->flights[i * (size_t)config->pipeline],
+		    i == 0 ? worker->stats.server : NULL, traced ? &worker->traces[i] : NULL);
 	}
 	worker->conns_len = connections;
 	return 0;
 }
 
+/* init_memory allocates what does not hang on the event base. */
+static int
+init_memory(struct worker *worker)
+{
+	const struct cell *cell = worker->cell;
+	int result = stats_init(&worker->stats);
+
+	if (result != 0)
+		return result;
+	worker->document_lens = malloc(cell->requests->len * sizeof(*worker->document_lens));
+	if (worker->document_lens == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < cell->requests->len; i++)
+		worker->document_lens[i] = -1;
+	if (cell->config->samples_file == NULL)
+		return 0;
+	worker->samples_room = worker->quota < SAMPLES_FIRST ? worker->quota : SAMPLES_FIRST;
+	worker->samples_room += worker->samples_room == 0;
+	worker->samples = calloc(worker->samples_room, sizeof(*worker->samples));
+	return worker->samples != NULL ? 0 : -ENOMEM;
+}
+
 int
-worker_init(
-    struct worker *worker, const struct cell *cell, struct shared *shared, uint32_t connections, uint64_t requests)
+worker_init(struct worker *worker, const struct cell *cell, struct shared *shared, uint32_t index, uint32_t count,
+    uint32_t connections, uint64_t requests)
 {
 	int result;
 
 	*worker = (struct worker){
 	    .cell = cell,
 	    .shared = shared,
+	    .index = index,
+	    .count = count,
 	    .stop_fd = -1,
+	    .pace_fd = -1,
+	    .quota = requests,
 	    .left = requests,
-	    .document_len = -1,
+	    .next_request = index % cell->requests->len,
 	    .address = cell->target->addresses,
 	};
 	TAILQ_INIT(&worker->pending);
-	result = stats_init(&worker->stats);
-	if (result == 0 && cell->config->samples_file != NULL) {
-		worker->samples = calloc(requests, sizeof(*worker->samples));
-		result = worker->samples != NULL ? 0 : -ENOMEM;
-	}
+	TAILQ_INIT(&worker->idle);
+	result = init_memory(worker);
 	if (result == 0)
 		result = init_events(worker);
 	if (result == 0)
@@ -191,13 +391,16 @@ worker_deinit(struct worker *worker)
 		event_base_free(worker->base);
 	if (worker->stop_fd != -1)
 		close(worker->stop_fd);
+	pacer_deinit(worker);
 	free(worker->conns);
+	free(worker->flights);
 	free(worker->traces);
+	free(worker->document_lens);
 	free(worker->samples);
 	stats_deinit(&worker->stats);
 }
 
-/* begin sets the timers and starts a request on every connection, all at once. */
+/* begin sets the timers, and in a closed loop starts a request on every connection, all at once. */
 static void
 begin(struct worker *worker)
 {
@@ -206,13 +409,88 @@ begin(struct worker *worker)
 
 	timeval_of(&after, config->timeout_ns);
 	event_add(&worker->timeout, &after);
-	if (config->time_limit_ns > 0) {
-		timeval_of(&after, config->time_limit_ns);
-		event_add(&worker->time_limit, &after);
+	begin_counting(worker, clock_now_ns());
+	if (config->warmup_ns > 0) {
+		worker->warming = true;
+		set_phase(worker, worker->stats.begin_ns + config->warmup_ns);
+	}
+	if (worker->cell->open_loop) {
+		pacer_begin(worker);
+		return;
 	}
 	worker->active = worker->conns_len;
 	for (uint32_t i = 0; i < worker->conns_len && worker->end == CELL_DONE; i++)
-		worker_next(worker, &worker->conns[i]);
+		conn_go_on(&worker->conns[i]);
+}
+
+/*
+ * note_unfinished counts what is under way when time is up at NOW_NS.  What is older than the slowest answer is known to
+ * take longer still, and enters with its age; of the rest nothing is known that the answers do not tell.
+ */
+static void
+note_unfinished(struct worker *worker, uint64_t now_ns)
+{
+	struct stats *stats = &worker->stats;
+	uint64_t slowest = stats->total.count > 0 ? stats->total.max : 0;
+	struct flight *flight;
+
+	stats->unfinished = worker->under_way;
+	TAILQ_FOREACH(flight, &worker->pending, pending)
+	{
+		uint64_t age = now_ns - flight->timing.due_ns;
+
+		if (age > slowest) {
+			stats->overdue++;
+			histogram_record(&stats->total, age);
+		}
+	}
+	if (worker->cell->open_loop)
+		pacer_end(worker, now_ns);
+	else
+		stats->active_ns += worker->active * (now_ns - stats->begin_ns);
+}
+
+/* stay_on_cpu pins the thread to the CPU of its number, of those that the process may use. */
+static void
+stay_on_cpu(uint32_t index)
+{
+	cpu_set_t allowed, one;
+	int nth;
+
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
+		return;
+	nth = (int)index % CPU_COUNT(&allowed);
+	for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &allowed) && nth-- == 0) {
+			CPU_ZERO(&one);
+			CPU_SET(cpu, &one);
+			pthread_setaffinity_np(pthread_self(), sizeof(one), &one);
+			return;
+		}
+}
+
+/* pass_gate waits for the other threads. Returns false when they are not coming. */
+static bool
+pass_gate(struct shared *shared)
+{
+	bool called_off;
+
+	pthread_mutex_lock(&shared->gate);
+	called_off = shared->called_off;
+	if (shared->origin_ns == 0)
+		shared->origin_ns = clock_now_ns();
+	pthread_mutex_unlock(&shared->gate);
+	return !called_off;
+}
+
+static void
+count_cpu(struct worker *worker)
+{
+	struct stats *stats = &worker->stats;
+
+	stats->cpu_ns = thread_cpu_ns() - worker->cpu_begin_ns;
+	if (stats->end_ns > stats->begin_ns)
+		stats->cpu_share = (double)stats->cpu_ns / (double)(stats->end_ns - stats->begin_ns);
 }
 
 void *
@@ -220,21 +498,19 @@ worker_run(void *arg)
 {
 	struct worker *worker = arg;
 	uint64_t told = 1;
-	bool called_off;
 
-	pthread_mutex_lock(&worker->shared->gate);
-	called_off = worker->shared->called_off;
-	pthread_mutex_unlock(&worker->shared->gate);
-	if (called_off)
+	if (worker->cell->config->pin)
+		stay_on_cpu(worker->index);
+	if (!pass_gate(worker->shared))
 		return NULL;
-	worker->stats.begin_ns = clock_now_ns();
 	begin(worker);
-	if (worker->end == CELL_DONE && worker->active > 0)
+	if (worker->end == CELL_DONE && (worker->active > 0 || worker->left > 0))
 		event_base_dispatch(worker->base);
-	if (worker->active > 0) { /* the time was up, or the run interrupted: until now the server was asked for more */
-		worker->stats.unfinished = worker->active;
+	if (worker->active > 0 || worker->left > 0) { /* the time was up, or the run interrupted */
 		worker->stats.end_ns = clock_now_ns();
+		note_unfinished(worker, worker->stats.end_ns);
 	}
+	count_cpu(worker);
 	if (worker->end > CELL_INTERRUPTED)
 		told |= WORKER_FAILED;
 	while (write(worker->shared->finished_fd, &told, sizeof(told)) < 0 && errno == EINTR)

@@ -20,48 +20,70 @@
 
 /* What the threads of a cell share: written once. */
 struct shared {
-	_Alignas(CACHE_LINE) _Atomic int64_t document_len; /* of the first good response of all; -1: none yet */
-	_Alignas(CACHE_LINE) pthread_mutex_t gate;         /* held until all threads are there */
+	_Atomic int64_t *document_lens; /* of the first good response to each request of the list; -1: none yet */
+	struct tls_context *tls;        /* NULL: no TLS */
+	uint64_t origin_ns;             /* under `gate`: when the load began; 0: not yet */
+	_Alignas(CACHE_LINE) pthread_mutex_t gate; /* held until all threads are there */
 	bool called_off; /* under `gate`: a thread could not be started, so the others must end */
 	int finished_fd; /* eventfd: each worker adds 1 when it is done, and WORKER_FAILED when it could not go on */
 };
 
 #define WORKER_FAILED (1ULL << 32)
 
+TAILQ_HEAD(flight_list, flight);
+TAILQ_HEAD(conn_list, conn);
+
 struct worker {
-	_Alignas(CACHE_LINE) _Atomic uint64_t complete; /* all that another thread reads meanwhile */
+	/* All that another thread reads meanwhile, besides stats.series. */
+	_Alignas(CACHE_LINE) _Atomic uint64_t complete, failed, non_2xx;
+	_Atomic uint32_t open; /* connections that stand */
 	_Alignas(CACHE_LINE) const struct cell *cell;
 	struct shared *shared;
+	uint32_t index, count; /* of this thread, of all threads of the cell */
 	struct event_base *base;
-	TAILQ_HEAD(conn_list, conn) pending; /* requests under way, oldest first */
-	struct event timeout;                /* when the oldest of them may have waited too long */
-	struct event time_limit;             /* -t */
-	struct event stop;                   /* stop_fd, written by worker_stop */
-	int stop_fd;
+	struct flight_list pending; /* requests under way, oldest first */
+	struct event timeout;       /* when the oldest of them may have waited too long */
+	uint64_t phase_end_ns;
+	struct event phase;         /* the end of the warm-up, then of the time limit */
+	struct event stop;          /* stop_fd, written by worker_stop */
+	struct event pace;          /* open loop: pace_fd, a timer at the next departure */
+	int stop_fd, pace_fd;
 	struct conn *conns;
+	struct flight *flights;
 	struct trace *traces;
 	uint32_t conns_len;
-	uint32_t active;                /* connections with a request under way */
-	uint64_t left;                  /* requests not started yet */
-	int64_t document_len;           /* this thread's copy of shared->document_len */
+	uint32_t active;        /* connections with requests under way */
+	uint64_t under_way;     /* requests */
+	uint64_t left;          /* requests not started yet */
+	uint64_t quota;         /* requests that count */
+	bool warming;           /* nothing counts yet */
+	size_t next_request;    /* index in the cell's list */
+	int64_t *document_lens; /* this thread's copy of shared->document_lens */
+	/* Open loop */
+	struct schedule schedule;
+	struct conn_list idle;          /* the one used last first */
+	uint64_t idle_since_ns;         /* since when there is one */
+	double departed;                /* expected arrivals until the last departure */
 	const struct addrinfo *address; /* that connections go to; moves on while none was ever reached */
 	bool reached;                   /* a connection came about */
 	unsigned connect_failures;      /* in a row */
+	uint64_t cpu_begin_ns;
 	enum cell_end end;
 	int error; /* errno value behind `end` */
 	struct stats stats;
-	struct sample *samples; /* room for all requests with -g, else NULL */
+	struct sample *samples; /* with -g, else NULL */
+	size_t samples_room;
 	struct response_memo memo;
 	pthread_t thread;
 	char buf[WORKER_READ_MAX];
 };
 
 /*
- * worker_init prepares CONNECTIONS connections that perform REQUESTS requests
+ * worker_init prepares thread INDEX of COUNT with CONNECTIONS connections that perform REQUESTS requests
  * of CELL.  Returns 0 or -errno.  worker_deinit frees everything (also after a failed init).
  */
-MUST_CHECK int worker_init(
-    struct worker *worker, const struct cell *cell, struct shared *shared, uint32_t connections, uint64_t requests);
+MUST_CHECK int worker_init(struct worker *worker, const struct cell *cell, struct shared *shared, uint32_t index,
+    uint32_t count, uint32_t connections, uint64_t requests);
 void worker_deinit(struct worker *worker);
 
 /* worker_run is the thread: passes shared->gate, runs to its end, and says so on finished_fd. ARG: struct worker. */
@@ -70,8 +92,24 @@ void *worker_run(void *arg);
 /* worker_stop ends the worker from another thread, as CELL_INTERRUPTED. */
 void worker_stop(struct worker *worker);
 
-/* worker_next gives CONN its next request, or lets it go when there is none left. For conn.c, as the one below. */
-void worker_next(struct worker *worker, struct conn *conn);
+/* For conn.c: */
+
+/*
+ * worker_take hands out the next request that is to start by NOW_NS, and fills FLIGHT's request and due time.
+ * Returns false when there is none now.
+ */
+bool worker_take(struct worker *worker, struct flight *flight, uint64_t now_ns);
+
+/* worker_freed: a connection has no request under way any more since NOW_NS; worker_release: and found no other. */
+void worker_freed(struct worker *worker, uint64_t now_ns);
+void worker_release(struct worker *worker, struct conn *conn, uint64_t now_ns);
+
+/* worker_record counts the end of FLIGHT, with FAILURE or FAILURE_NONE, and BYTES received for it. */
+void worker_record(struct worker *worker, struct flight *flight, enum failure failure, uint64_t bytes);
+
+/* worker_opened and worker_closed: one more connection stands, or one less. */
+void worker_opened(struct worker *worker);
+void worker_closed(struct worker *worker);
 
 /* worker_abort ends the worker for the reason END with the errno value ERROR. */
 void worker_abort(struct worker *worker, enum cell_end end, int error);

@@ -210,7 +210,7 @@ class TestFiles:
         result = json.loads(file.read_text())
         assert done.stdout.startswith("loadgen 0.1.0, closed loop")
         assert set(result) == {"schema", "version", "started", "command", "load", "threads", "machine", "interrupted", "cells"}
-        assert result["schema"] == "loopfork.loadgen/1"
+        assert result["schema"] == "loopfork.loadgen/2"
         assert result["command"][1:] == ["-n", "5", "-c", "1,2", "--json", str(file), server.url]
         assert result["load"] == "closed" and result["interrupted"] is False
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", result["started"])
@@ -222,7 +222,7 @@ class TestFiles:
             "latency_ms", "connect_ms", "processing_ms", "waiting_ms", "bytes", "server_software", "document_path",
             "document_length", "client_cpu_s"}
         assert (cell["target"], cell["sleep_s"], cell["concurrency"]) == (server.url, None, 2)
-        assert set(cell["failures"]) == {"connect", "receive", "length", "exceptions", "timeout"}
+        assert set(cell["failures"]) == {"connect", "tls", "timeout", "reset", "truncated", "malformed", "length"}
         assert set(cell["latency_ms"]) == {"min", "mean", "sd", "p50", "p66", "p75", "p80", "p90", "p95", "p98", "p99", "max"}
         for name in ("connect_ms", "processing_ms", "waiting_ms"):
             assert set(cell[name]) == {"min", "mean", "sd", "median", "max"}
@@ -414,7 +414,7 @@ WRONG = [
     (["-s", "-1"], "loadgen: -s -1: must be a number of seconds from 0.001 to 86400"),
     (["--sleep", "-0.1"],
      'loadgen: --sleep -0.1: "-0.1" is not a number of seconds from 0 to 3600; use one, or a list as in 0.1,0.2'),
-    (["--threads", "0"], "loadgen: --threads 0: must be a whole number from 1 to 256"),
+    (["--threads", "0"], "loadgen: --threads 0: must be a whole number from 1 to 256, or auto"),
     (["-H", "nonsense"], 'loadgen: -H nonsense: a header line is a name, a colon and a value, as in "Accept: text/html"'),
     (["-C", "nonsense"], "loadgen: -C nonsense: a cookie is name=value on one line"),
     (["-A", "nonsense"], "loadgen: -A nonsense: must be user:password"),
@@ -427,7 +427,7 @@ WRONG = [
     (["--json", "x", "--csv", "./x"], "loadgen: two outputs cannot go to the same place: x"),
     (["--json", "-", "--csv", "-"], "loadgen: two outputs cannot go to the same place: -"),
     (["--json", ""], "loadgen: an output needs a file name; - is standard output"),
-    (["-e", "x", "-c", "1,2"], "loadgen: -e and -g describe one cell, and this sweep has 2; use --csv or --json"),
+    (["-e", "x", "-c", "1,2"], "loadgen: -e, -g, -w and --hgrm describe one cell, and this is a sweep; use --csv or --json"),
     (["--unknown"], "loadgen: unknown or ambiguous option --unknown; see loadgen --help"),
     (["-Y"], "loadgen: unknown option -Y; see loadgen --help"),
     (["-n"], "loadgen: option -n, --requests N needs a value; see loadgen --help"),

@@ -90,7 +90,7 @@ class TestReceive:
     def test_with_r_it_goes_on(self, threads):
         with ScriptedServer(self.resetting(4)) as server:
             cell = one_cell("-n", 40, "-c", 2, "--threads", threads, "-r", server.url, status=1)
-        assert (cell["complete"], cell["failed"], failures(cell)) == (40, 10, {"receive": 10})
+        assert (cell["complete"], cell["failed"], failures(cell)) == (40, 10, {"reset": 10})
 
     @pytest.mark.parametrize("first", [b"", OK], ids=["at once", "after an answer"])
     def test_a_server_that_resets_everything_needs_no_deep_stack(self, first):
@@ -124,7 +124,7 @@ class TestReceive:
         (cell,) = json.loads(done.stdout)["cells"]
         assert cell["complete"] == 20000 and cell["failures"]["connect"] == 0
         if not first:
-            assert failures(cell) == {"receive": 20000}
+            assert failures(cell) == {"reset": 20000}
 
     @pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 2", OK[:OK.index(b"\r\n\r\n") + 2]], ids=["nothing", "a line", "no end"])
     def test_a_close_before_the_end_of_the_header(self, sent):
@@ -135,7 +135,7 @@ class TestReceive:
 
         with ScriptedServer(script) as server:
             cell = one_cell("-n", 4, "-c", 2, server.url, status=1)
-        assert (cell["complete"], cell["failed"], failures(cell)) == (4, 4, {"receive": 4})
+        assert (cell["complete"], cell["failed"], failures(cell)) == (4, 4, {"truncated": 4})
 
 
 class TestLength:
@@ -172,7 +172,7 @@ class TestLength:
 
         with ScriptedServer(script) as server:
             cell = one_cell("-n", 3, "-l", server.url, status=1)
-        assert (cell["complete"], failures(cell)) == (3, {"length": 3})
+        assert (cell["complete"], failures(cell)) == (3, {"truncated": 3})
 
 
 class TestExceptions:
@@ -187,7 +187,7 @@ class TestExceptions:
         with ScriptedServer(answering(answer)) as server:
             cell = one_cell("-n", 5, "-c", 2, *keep, server.url, status=1)
             assert server.connections == 5  # such a connection is not used again
-        assert (cell["complete"], failures(cell)) == (5, {"exceptions": 5})
+        assert (cell["complete"], failures(cell)) == (5, {"malformed": 5})
 
 
 class TestTimeout:
@@ -313,7 +313,7 @@ class TestResponses:
             peer.request()
 
         with ScriptedServer(script) as server:
-            assert one_cell("-n", 3, "-k", server.url, status=1)["failures"]["receive"] == 3
+            assert one_cell("-n", 3, "-k", server.url, status=1)["failures"]["truncated"] == 3
 
     def test_an_early_answer_to_a_large_request_is_an_answer(self, tmp_path):
         body = tmp_path / "body"
@@ -353,7 +353,7 @@ class TestResponses:
         with ScriptedServer(answering(b"nonsense\r\n\r\n")) as server:
             done = loadgen("-n", 3, "-c", "1,3", server.url)
         assert done.returncode == 1
-        assert done.stdout.endswith("\nFailed: exceptions 6\n")
+        assert done.stdout.endswith("\nFailed: malformed 6\n")
 
     def test_binary_in_a_header_does_not_reach_the_reports(self):
         with ScriptedServer(answering(b"HTTP/1.1 200 OK\r\nServer: a\xff\"b,c\r\nContent-Length: 0\r\n\r\n")) as server:
@@ -400,7 +400,7 @@ def test_whatever_servers_do_the_books_balance(threads, keep):
         cell = one_cell("-n", 400, "-c", 20, "-s", "0.5", "-r", "--threads", threads, *keep, server.url, status=1)
     assert cell["complete"] == 400 and cell["unfinished"] == 0
     assert cell["failed"] == sum(cell["failures"].values()) < 400
-    assert all(cell["failures"][name] > 0 for name in ("receive", "length", "exceptions", "timeout"))
+    assert all(cell["failures"][name] > 0 for name in ("truncated", "length", "malformed", "timeout"))
     assert cell["failures"]["connect"] == 0
     assert 500 <= cell["latency_ms"]["max"]
 

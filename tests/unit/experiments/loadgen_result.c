@@ -11,7 +11,7 @@
 	",\"keepalive_requests\":0,\"duration_s\":2.5,\"rps\":40.0,\"time_per_request_ms\":125.0," \
 	"\"time_per_request_all_ms\":25,\"latency_ms\":{\"min\":100.5,\"p50\":101,\"p99\":null,\"max\":130}," \
 	"\"client_cpu_s\":0.01}"
-#define WHOLE(cells) "{\"schema\":\"loopfork.loadgen/1\",\"version\":\"0.1.0\",\"cells\":[" cells "]}"
+#define WHOLE(cells) "{\"schema\":\"loopfork.loadgen/2\",\"version\":\"0.1.0\",\"cells\":[" cells "]}"
 
 static void
 test_a_good_cell(void **state)
@@ -65,7 +65,7 @@ test_what_is_no_result_is_told(void **state)
 	expect_failed("{}", -EINVAL, "the schema (none)");
 	expect_failed("[]", -EINVAL, "the schema (none)");
 	expect_failed(
-	    "{\"schema\":\"loopfork.loadgen/2\",\"cells\":[]}", -EINVAL, "schema loopfork.loadgen/2; this lab reads");
+	    "{\"schema\":\"loopfork.loadgen/3\",\"cells\":[]}", -EINVAL, "schema loopfork.loadgen/3; this lab reads");
 	expect_failed("{\"schema\":7}", -EINVAL, "the schema (none)");
 	expect_failed(WHOLE(""), -EINVAL, "has 0 cells");
 	expect_failed(WHOLE("{},{}"), -EINVAL, "has 2 cells");

@@ -163,15 +163,15 @@ test_ab_report_with_a_body_failures_and_keep_alive(void **state)
 	config.no_deviation = config.no_percentiles = true;
 	config.spec.keep_alive = true;
 	config.spec.body = "x";
-	rows[0].summary.failed = 15;
+	rows[0].summary.failed = 28;
 	for (unsigned i = 0; i < FAILURE_CLASSES; i++)
 		rows[0].summary.failures[i] = i + 1;
 	rows[0].summary.write_errors = 6;
 	rows[0].summary.non_2xx = 7;
 	rows[0].summary.kept_alive = 8;
 	assert_holds(report_ab,
-	    SERVER_LINES "Failed requests:        15\n   (Connect: 1, Receive: 2, Length: 3, Exceptions: 4)\n"
-			 "Timed out requests:     5\nWrite errors:           6\nNon-2xx responses:      7\n"
+	    SERVER_LINES "Failed requests:        28\n   (Connect: 3, Receive: 4, Length: 12, Exceptions: 6)\n"
+			 "Timed out requests:     3\nWrite errors:           6\nNon-2xx responses:      7\n"
 			 "Keep-Alive requests:    8\nTotal transferred:      15500 bytes\n"
 			 "Total body sent:        9300\nHTML transferred:       1600 bytes\n" RATE_LINES
 			 "                        4.51 kb/s sent\n                        12.04 kb/s total\n\n",

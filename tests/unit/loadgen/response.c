@@ -42,13 +42,43 @@ static const struct example examples[] = {
      "Content-Length: 1\r\n\r\n.",
 	.status = 404, .body_len = 1, .keep_alive = true},
     {"HTTP/1.1 500\r\nContent-Length: 0\r\n\r\n", .status = 500, .keep_alive = true},
+    /* An interim response says nothing about the connection, and has no body whatever it says. */
+    {"HTTP/1.1 100 Continue\r\nConnection: close\r\nContent-Length: 9\r\n\r\nHTTP/1.1 200 OK\r\n"
+     "Content-Length: 2\r\n\r\nok",
+	.status = 200, .body_len = 2, .keep_alive = true},
+    {"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", .status = 101},
+    {"HTTP/1.1 101 Switching Protocols\r\nContent-Length: 3\r\n\r\n", .status = 101},
+    {"HTTP/1.1 200 OK\r\nConnection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 1\r\n\r\nx", .status = 200,
+	.body_len = 1, .keep_alive = true},
+    {"HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n", .status = 304, .keep_alive = true},
+    {"HTTP/1.0 304 Not Modified\r\n\r\n", .status = 304},
+    {"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n", .status = 204},
+    {"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", .head = true, .status = 200},
+    {"HTTP/1.1 200 OK\r\n\r\n", .head = true, .status = 200, .keep_alive = true},
+    /* "close" is heard among other options, in any case, and above its opposite. */
+    {"HTTP/1.1 200 OK\r\nConnection: x, CLOSE\r\nContent-Length: 1\r\n\r\nx", .status = 200, .body_len = 1},
+    {"HTTP/1.1 200 OK\r\nConnection: keep-alive, close\r\nContent-Length: 1\r\n\r\nx", .status = 200, .body_len = 1},
+    {"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx", .status = 200,
+	.body_len = 1},
+    {"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\nall", .until_close = true, .status = 200, .body_len = 3},
+    {"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n\r\nall", .until_close = true, .status = 200, .body_len = 3},
+    /* Chunks: as much as a response may say about its framing. */
+    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nzz\r\n0\r\n\r\n", .status = 200, .body_len = 2,
+	.keep_alive = true},
+    {"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n002\r\nzz\r\n0\r\n\r\n", .status = 200,
+	.body_len = 2},
+    {"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nz\r\n0\r\n\r\n",
+	.status = 200, .body_len = 1},
+    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nzzz", .until_close = true, .status = 200, .body_len = 3},
+    {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nz\r\n0\r\n\r\n",
+	.status = 200, .body_len = 1, .keep_alive = true},
 };
 
 /* feed reads the example in pieces that end at CUTS, and checks what it says. */
 static void
 feed(struct response *response, const struct example *example, const size_t *cuts, size_t cuts_len)
 {
-	size_t len = strlen(example->bytes), from = 0;
+	size_t len = strlen(example->bytes), from = 0, taken;
 	enum response_event event = RESPONSE_MORE;
 
 	for (size_t i = 0; i <= cuts_len; i++) {
@@ -62,8 +92,9 @@ feed(struct response *response, const struct example *example, const size_t *cut
 		assert_non_null(piece);
 		assert_int_equal(event, RESPONSE_MORE);
 		memcpy(piece, example->bytes + from, to - from);
-		event = response_read(response, piece, to - from);
+		event = response_read(response, piece, to - from, &taken);
 		free(piece);
+		assert_int_equal(taken, to - from);
 		from = to;
 	}
 	if (example->until_close) {
@@ -106,27 +137,146 @@ test_a_response_says_the_same_at_every_cut(void **state)
 	}
 }
 
+/* read_all reads a piece of which every byte is to be taken. */
+static enum response_event
+read_all(struct response *response, const char *text)
+{
+	size_t taken;
+	enum response_event event = response_read(response, text, strlen(text), &taken);
+
+	assert_int_equal(taken, event == RESPONSE_INVALID ? 0 : strlen(text));
+	return event;
+}
+
 static void
-test_bytes_behind_the_end_are_a_fault(void **state)
+test_bytes_behind_the_end_are_not_taken(void **state)
 {
 	(void)state;
 	for (size_t e = 0; e < sizeof(examples) / sizeof(examples[0]); e++) {
+		size_t len = strlen(examples[e].bytes), taken;
 		struct response_memo memo = {0};
 		struct response response;
-		char more[512];
+		char more[1024];
 
 		if (examples[e].until_close)
 			continue;
+		snprintf(more, sizeof(more), "%s%s", examples[e].bytes, examples[e].bytes);
 		response_init(&response, examples[e].head, &memo, NULL);
-		feed(&response, &examples[e], NULL, 0);
-		response_reset(&response);
-		snprintf(more, sizeof(more), "%sx", examples[e].bytes);
-		assert_int_equal(response_read(&response, more, strlen(more)), RESPONSE_INVALID);
+		for (size_t i = 0; i < len; i++) { /* the first time without the memo, then with it */
+			if (i > 0) {
+				assert_int_equal(response_read(&response, more, i, &taken), RESPONSE_MORE);
+				assert_int_equal(taken, i);
+			}
+			assert_int_equal(response_read(&response, more + i, 2 * len - i, &taken), RESPONSE_COMPLETE);
+			if (taken != len - i)
+				fail_msg("%zu of %zu taken: %s", taken, len - i, examples[e].bytes);
+			response_reset(&response);
+			assert_int_equal(response_read(&response, more + len, len, &taken), RESPONSE_COMPLETE);
+			assert_int_equal(taken, len);
+			assert_int_equal(response.facts.body_len, examples[e].body_len);
+			response_reset(&response);
+		}
 	}
 }
 
 static void
-test_the_memo_belongs_to_whole_equal_bytes_only(void **state)
+test_different_answers_follow_each_other(void **state)
+{
+	size_t ends[sizeof(examples) / sizeof(examples[0])], len = 0, at, taken;
+	char *all = calloc(sizeof(examples) / sizeof(examples[0]), 512);
+	struct response_memo memo = {0};
+	struct response response;
+
+	(void)state;
+	assert_non_null(all);
+	for (size_t e = 0; e < sizeof(examples) / sizeof(examples[0]); e++) {
+		if (!examples[e].until_close)
+			len += (size_t)sprintf(all + len, "%s", examples[e].bytes);
+		ends[e] = len;
+	}
+	for (size_t piece = 1; piece <= len; piece += 1 + piece / 8) {
+		size_t e = 0;
+
+		response_init(&response, examples[0].head, &memo, NULL);
+		for (at = 0; at < len;) {
+			size_t to =
+			    at + piece - at % piece; /* reads of PIECE bytes, of which responses take what is theirs */
+
+			switch (response_read(&response, all + at, (to < len ? to : len) - at, &taken)) {
+			case RESPONSE_COMPLETE:
+				at += taken;
+				assert_int_equal(at, ends[e]);
+				assert_int_equal(response.facts.status, examples[e].status);
+				assert_int_equal(response.facts.body_len, examples[e].body_len);
+				assert_int_equal(response.facts.keep_alive, examples[e].keep_alive);
+				for (e++; e < sizeof(ends) / sizeof(ends[0]) && examples[e].until_close;)
+					e++;
+				response_reset(&response);
+				response.head = at < len && examples[e].head;
+				break;
+			case RESPONSE_MORE:
+				at += taken;
+				assert_int_equal(at, to < len ? to : len);
+				break;
+			case RESPONSE_INVALID:
+			case RESPONSE_CUT:
+				fail_msg("at %zu in reads of %zu: %.60s", at, piece, all + at);
+			}
+		}
+		assert_false(response.started);
+	}
+	free(all);
+}
+
+static void
+test_a_body_of_known_length_may_be_skipped(void **state)
+{
+	const char *head = "HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n";
+	struct response_memo memo = {0};
+	struct response response;
+
+	(void)state;
+	response_init(&response, false, &memo, NULL);
+	for (int round = 0; round < 2; round++) { /* parsed, then remembered */
+		assert_int_equal(response_left(&response), 0);
+		assert_int_equal(read_all(&response, head), RESPONSE_MORE);
+		assert_int_equal(response_left(&response), 1000000000000);
+		assert_int_equal(response_skip(&response, 999999999990), RESPONSE_MORE);
+		assert_int_equal(read_all(&response, "12345"), RESPONSE_MORE);
+		assert_int_equal(response_left(&response), 5);
+		assert_int_equal(response_end(&response), RESPONSE_CUT);
+		assert_int_equal(response_skip(&response, 5), RESPONSE_COMPLETE);
+		assert_int_equal(response.facts.body_len, 1000000000000);
+		assert_int_equal(response_left(&response), 0);
+		assert_int_equal(response_end(&response), RESPONSE_COMPLETE);
+		assert_true(response.facts.keep_alive);
+		response_reset(&response);
+	}
+	assert_int_equal(memo.len, strlen(head));
+}
+
+static void
+test_only_a_body_of_known_length_may_be_skipped(void **state)
+{
+	static const char *const others[] = {
+	    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+	    "HTTP/1.1 200 OK\r\n\r\nab",
+	    "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		struct response_memo memo = {0};
+		struct response response;
+
+		response_init(&response, false, &memo, NULL);
+		assert_int_equal(read_all(&response, others[i]), RESPONSE_MORE);
+		assert_int_equal(response_left(&response), 0);
+	}
+}
+
+static void
+test_the_memo_knows_equal_beginnings_only(void **state)
 {
 	const char *first = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 	const char *other = "HTTP/1.1 404 No\r\nContent-Length: 5\r\n\r\nhello";
@@ -136,32 +286,92 @@ test_the_memo_belongs_to_whole_equal_bytes_only(void **state)
 	(void)state;
 	response_init(&a, false, &memo, NULL);
 	response_init(&b, false, &memo, NULL);
-	assert_int_equal(response_read(&a, first, strlen(first)), RESPONSE_COMPLETE);
-	assert_int_equal(memo.len, strlen(first));
-	assert_int_equal(response_read(&b, other, strlen(other)), RESPONSE_COMPLETE);
+	assert_int_equal(read_all(&a, first), RESPONSE_COMPLETE);
+	assert_int_equal(memo.len, strlen(first) - 5); /* the body is counted: it may be another one */
+	assert_int_equal(read_all(&b, other), RESPONSE_COMPLETE);
 	assert_int_equal(b.facts.status, 404);
 	response_reset(&a);
 	/* The same bytes as the memo's, but in the middle of another response. */
-	assert_int_equal(response_read(&a, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", 40), RESPONSE_MORE);
-	assert_int_equal(response_read(&a, other, strlen(other)), RESPONSE_MORE);
+	assert_int_equal(read_all(&a, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"), RESPONSE_MORE);
+	assert_int_equal(read_all(&a, other), RESPONSE_MORE);
 	assert_int_equal(a.facts.body_len, strlen(other));
 	assert_int_equal(a.facts.status, 200);
+	/* What came in pieces is not remembered: its first bytes are gone. */
+	memo.len = 0;
+	response_reset(&b);
+	assert_int_equal(read_all(&b, "HTTP/1.1 200 OK\r\n"), RESPONSE_MORE);
+	assert_int_equal(read_all(&b, "Content-Length: 1\r\n\r\nx"), RESPONSE_COMPLETE);
+	assert_int_equal(memo.len, 0);
+}
+
+/* With --urls, answers to HEAD and to GET come on the same connection, and their headers may be equal. */
+static void
+test_the_memo_tells_answers_to_head_from_others(void **state)
+{
+	const char *head = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
+	struct response_memo memo = {0};
+	struct response response;
+
+	(void)state;
+	response_init(&response, true, &memo, NULL);
+	for (int round = 0; round < 3; round++) {
+		response.head = true;
+		assert_int_equal(read_all(&response, head), RESPONSE_COMPLETE);
+		assert_int_equal(response.facts.body_len, 0);
+		response_reset(&response);
+		response.head = false;
+		assert_int_equal(read_all(&response, head), RESPONSE_MORE);
+		assert_int_equal(read_all(&response, "hello"), RESPONSE_COMPLETE);
+		assert_int_equal(response.facts.body_len, 5);
+		response_reset(&response);
+	}
 }
 
 static void
-test_a_long_response_is_not_remembered(void **state)
+test_a_chunked_response_is_remembered_whole(void **state)
+{
+	const char *whole = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+	const char *other = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n";
+	struct response_memo memo = {0};
+	struct response response;
+
+	(void)state;
+	response_init(&response, false, &memo, NULL);
+	for (int round = 0; round < 2; round++) {
+		assert_int_equal(read_all(&response, whole), RESPONSE_COMPLETE);
+		assert_int_equal(memo.len, strlen(whole));
+		assert_int_equal(response.facts.body_len, 3);
+		response_reset(&response);
+	}
+	assert_int_equal(read_all(&response, other), RESPONSE_COMPLETE);
+	assert_int_equal(response.facts.body_len, 4);
+}
+
+static void
+test_a_long_header_is_not_remembered(void **state)
 {
 	char bytes[RESPONSE_MEMO_MAX + 100];
 	struct response_memo memo = {0};
 	struct response response;
-	int head = snprintf(bytes, sizeof(bytes), "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", RESPONSE_MEMO_MAX);
 
 	(void)state;
-	memset(bytes + head, 'x', RESPONSE_MEMO_MAX);
+	snprintf(
+	    bytes, sizeof(bytes), "HTTP/1.1 200 OK\r\nX: %0*d\r\nContent-Length: 1\r\n\r\nx", RESPONSE_MEMO_MAX, 1);
 	response_init(&response, false, &memo, NULL);
-	assert_int_equal(response_read(&response, bytes, (size_t)head + RESPONSE_MEMO_MAX), RESPONSE_COMPLETE);
-	assert_int_equal(response.facts.body_len, RESPONSE_MEMO_MAX);
+	assert_int_equal(read_all(&response, bytes), RESPONSE_COMPLETE);
+	assert_int_equal(response.facts.body_len, 1);
 	assert_int_equal(memo.len, 0);
+}
+
+/* final_head_len: bytes up to the end of the last header, behind those of interim responses. */
+static size_t
+final_head_len(const char *bytes)
+{
+	const char *last = bytes, *next;
+
+	while ((next = strstr(last + 1, "HTTP/1")) != NULL)
+		last = next;
+	return (size_t)(strstr(last, "\r\n\r\n") + 4 - bytes);
 }
 
 static void
@@ -169,22 +379,21 @@ test_a_cut_one_is_told_from_a_whole_one(void **state)
 {
 	(void)state;
 	for (size_t e = 0; e < sizeof(examples) / sizeof(examples[0]); e++) {
-		size_t len = strlen(examples[e].bytes), head_len;
+		size_t len = strlen(examples[e].bytes), head_len, taken;
 
 		if (examples[e].until_close)
 			continue;
-		head_len = (size_t)(strstr(examples[e].bytes, "\r\n\r\n") + 4 - examples[e].bytes);
+		head_len = final_head_len(examples[e].bytes);
 		for (size_t i = 0; i < len; i++) {
 			struct response_memo memo = {0};
 			struct response response;
 
 			response_init(&response, examples[e].head, &memo, NULL);
 			if (i > 0)
-				assert_int_equal(response_read(&response, examples[e].bytes, i), RESPONSE_MORE);
+				assert_int_equal(response_read(&response, examples[e].bytes, i, &taken), RESPONSE_MORE);
 			assert_int_equal(response_end(&response), RESPONSE_CUT);
 			assert_int_equal(response.started, i > 0);
-			if (i < head_len)
-				assert_false(response.facts.head_done);
+			assert_int_equal(response.facts.head_done, i >= head_len);
 		}
 	}
 }
@@ -204,6 +413,11 @@ test_what_is_not_http_is_invalid(void **state)
 	    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
 	    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
 	    "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+	    "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+	    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
+	    "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n",
+	    "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+	    "HTTP/1.1 100 Continue\r\n\r\nhello\r\n",
 	};
 
 	(void)state;
@@ -212,7 +426,7 @@ test_what_is_not_http_is_invalid(void **state)
 		struct response response;
 
 		response_init(&response, false, &memo, NULL);
-		if (response_read(&response, wrong[i], strlen(wrong[i])) != RESPONSE_INVALID)
+		if (read_all(&response, wrong[i]) != RESPONSE_INVALID)
 			fail_msg("taken for a response: %s", wrong[i]);
 	}
 }
@@ -247,7 +461,7 @@ test_a_long_or_strange_server_field_is_cut_and_cleaned(void **state)
 	(void)state;
 	snprintf(bytes, sizeof(bytes), "HTTP/1.1 204 x\r\nServer: \xff%0500d\r\n\r\n", 1);
 	response_init(&response, false, &memo, server);
-	assert_int_equal(response_read(&response, bytes, strlen(bytes)), RESPONSE_COMPLETE);
+	assert_int_equal(read_all(&response, bytes), RESPONSE_COMPLETE);
 	assert_int_equal(strlen(server), RESPONSE_SERVER_MAX - 1);
 	assert_int_equal(server[0], '?');
 }
@@ -257,9 +471,14 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_a_response_says_the_same_at_every_cut),
-	    cmocka_unit_test(test_bytes_behind_the_end_are_a_fault),
-	    cmocka_unit_test(test_the_memo_belongs_to_whole_equal_bytes_only),
-	    cmocka_unit_test(test_a_long_response_is_not_remembered),
+	    cmocka_unit_test(test_bytes_behind_the_end_are_not_taken),
+	    cmocka_unit_test(test_different_answers_follow_each_other),
+	    cmocka_unit_test(test_a_body_of_known_length_may_be_skipped),
+	    cmocka_unit_test(test_only_a_body_of_known_length_may_be_skipped),
+	    cmocka_unit_test(test_the_memo_knows_equal_beginnings_only),
+	    cmocka_unit_test(test_the_memo_tells_answers_to_head_from_others),
+	    cmocka_unit_test(test_a_chunked_response_is_remembered_whole),
+	    cmocka_unit_test(test_a_long_header_is_not_remembered),
 	    cmocka_unit_test(test_a_cut_one_is_told_from_a_whole_one),
 	    cmocka_unit_test(test_what_is_not_http_is_invalid),
 	    cmocka_unit_test(test_the_server_field_is_found_at_every_cut),

@@ -14,7 +14,7 @@
 static struct timing
 timing(uint64_t start, uint64_t connected, uint64_t sent, uint64_t first, uint64_t end)
 {
-	return (struct timing){start, connected, sent, first, end};
+	return (struct timing){start, start, connected, connected, sent, first, end};
 }
 
 static void
@@ -78,8 +78,8 @@ test_merging_adds_up(void **state)
 	b.bytes_received = 4;
 	b.unfinished = 2;
 	b.server[0] = 'b';
-	stats_merge(&whole, &a);
-	stats_merge(&whole, &b);
+	assert_int_equal(stats_merge(&whole, &a), 0);
+	assert_int_equal(stats_merge(&whole, &b), 0);
 	assert_int_equal(whole.complete, 2);
 	assert_int_equal(whole.failures[FAILURE_LENGTH], 1);
 	assert_int_equal(whole.begin_ns, 10);
@@ -97,7 +97,8 @@ test_merging_adds_up(void **state)
 static void
 test_a_summary_has_abs_formulas(void **state)
 {
-	struct cell cell = {.concurrency = 5};
+	const struct config config = {.requests = 100};
+	struct cell cell = {.config = &config, .concurrency = 5};
 	struct result result = {.duration_ns = 2 * NS_PER_SEC, .document_len = 16};
 	struct summary summary;
 
@@ -125,7 +126,8 @@ test_a_summary_has_abs_formulas(void **state)
 static void
 test_a_summary_of_nothing_is_zero(void **state)
 {
-	struct cell cell = {.concurrency = 5};
+	const struct config config = {.requests = 100};
+	struct cell cell = {.config = &config, .concurrency = 5};
 	struct result result = {.document_len = -1};
 	struct summary summary;
 

@@ -1,0 +1,156 @@
+/* When requests are due in an open loop: at a rate, with constant or exponential gaps, or along a ramp. */
+#include "loadgen/schedule.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/decimal.h"
+#include "loadgen/config.h"
+
+#define GOLDEN 0x9e3779b97f4a7c15ULL /* splitmix64's increment */
+
+static uint64_t
+mix(uint64_t bits)
+{
+	bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	bits = (bits ^ (bits >> 27)) * 0x94d049bb133111ebULL;
+	return bits ^ (bits >> 31);
+}
+
+/* exponential draws a gap with a mean of 1. */
+static double
+exponential(uint64_t *random)
+{
+	*random += GOLDEN;
+	/* 53 bits, each value in the middle of its step: never 0, never 1. */
+	return -log(((double)(mix(*random) >> 11) + 0.5) * 0x1p-53);
+}
+
+static double
+ramp_seconds(const struct ramp *ramp)
+{
+	return (double)ramp->duration_ns / (double)NS_PER_SEC;
+}
+
+/*
+ * seconds_until is the inverse of schedule_expected: when EXPECTED arrivals
+ * have come; infinity when they never do.  Within the ramp it solves the
+ * quadratic in the form that has no difference of nearly equal numbers in it
+ * but the rate's square, which is that of the rate at the time asked for.
+ */
+static double
+seconds_until(const struct ramp *ramp, double expected)
+{
+	double duration = ramp_seconds(ramp), during = (ramp->from + ramp->to) / 2 * duration, square;
+
+	if (expected >= during)
+		return ramp->to > 0 ? duration + (expected - during) / ramp->to : INFINITY;
+	if (expected <= 0)
+		return 0;
+	square = ramp->from * ramp->from + 2 * (ramp->to - ramp->from) / duration * expected;
+	return 2 * expected / (ramp->from + sqrt(fmax(0, square)));
+}
+
+static void
+find_next(struct schedule *schedule)
+{
+	double ns = seconds_until(&schedule->ramp, schedule->expected) * (double)NS_PER_SEC;
+
+	schedule->next_ns = ns < 0x1p63 ? (uint64_t)(ns + 0.5) : SCHEDULE_NEVER;
+}
+
+void
+schedule_init(struct schedule *schedule, enum arrivals arrivals, const struct ramp *ramp, uint32_t index,
+    uint32_t count, uint64_t seed)
+{
+	*schedule = (struct schedule){
+	    .arrivals = arrivals,
+	    .ramp = *ramp,
+	    .expected = index,
+	    .step = count,
+	    /* Seeds side by side must not be places side by side in one sequence. */
+	    .random = mix(mix(seed + GOLDEN) + index),
+	};
+	if (arrivals == ARRIVALS_POISSON)
+		schedule->expected = schedule->step * exponential(&schedule->random);
+	find_next(schedule);
+}
+
+void
+schedule_advance(struct schedule *schedule)
+{
+	if (schedule->next_ns == SCHEDULE_NEVER)
+		return;
+	if (schedule->arrivals == ARRIVALS_POISSON)
+		schedule->expected += schedule->step * exponential(&schedule->random);
+	else
+		schedule->expected += schedule->step; /* whole numbers: exact up to 2^53 */
+	find_next(schedule);
+}
+
+double
+schedule_expected(const struct ramp *ramp, uint64_t at_ns)
+{
+	double at = (double)at_ns / (double)NS_PER_SEC, duration = ramp_seconds(ramp), rate;
+
+	if (at_ns >= ramp->duration_ns)
+		return (ramp->from + ramp->to) / 2 * duration + ramp->to * (at - duration);
+	rate = ramp->from + (ramp->to - ramp->from) * (at / duration);
+	return (ramp->from + rate) / 2 * at;
+}
+
+/* next_field copies TEXT up to the next colon to FIELD and moves *TEXT behind it; false when it is missing or too long. */
+static bool
+next_field(const char **text, char *field, size_t size)
+{
+	size_t len;
+
+	if (*text == NULL)
+		return false;
+	len = strcspn(*text, ":");
+	snprintf(field, size, "%.*s", (int)(len < size ? len : size), *text);
+	*text = (*text)[len] == ':' ? *text + len + 1 : NULL;
+	return len > 0 && len < size;
+}
+
+static bool
+parse_rate(const char **text, double *rate)
+{
+	char field[32];
+	uint64_t thousandths;
+
+	if (!next_field(text, field, sizeof(field)) ||
+	    decimal_parse(field, 1000, (uint64_t)CONFIG_RATE_MAX * 1000, &thousandths) != 0)
+		return false;
+	*rate = (double)thousandths / 1000;
+	return true;
+}
+
+int
+schedule_parse_ramp(struct ramp *ramp, const char *text, char *error, size_t error_size)
+{
+	const char *rest = text;
+	char seconds[32];
+
+	if (!parse_rate(&rest, &ramp->from) || !parse_rate(&rest, &ramp->to) ||
+	    !next_field(&rest, seconds, sizeof(seconds)) || rest != NULL ||
+	    clock_parse_seconds(seconds, (uint64_t)(SCHEDULE_RAMP_MAX_S * (double)NS_PER_SEC), &ramp->duration_ns) !=
+		0 ||
+	    ramp->duration_ns == 0) {
+		snprintf(error, error_size,
+		    "\"%.100s\" is not FROM:TO:SECONDS; use two rates from 0 to %d requests per second and a time up "
+		    "to %g s, as in 0:1000:30",
+		    text, CONFIG_RATE_MAX, SCHEDULE_RAMP_MAX_S);
+		return -EINVAL;
+	}
+	if (ramp->from == 0 && ramp->to == 0) {
+		snprintf(
+		    error, error_size, "\"%.100s\" asks for no request; let one of the two rates be above 0", text);
+		return -EINVAL;
+	}
+	return 0;
+}

@@ -4,14 +4,51 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct cell;
 struct summary;
 
+/*
+ * When each fails.  A cell of less than 0.2 s, one that did not end by itself
+ * or by SIGINT, and one without an answer are not judged, but for CHECK_RATE, which needs no answer.
+ *
+ * CHECK_CPU: the busiest thread used more than 95% of a CPU.  What is left
+ * is what a thread sleeps between answers: with less, answers wait in their
+ * sockets for loadgen, and that time is counted as the server's.
+ *
+ * CHECK_LAG (open loop): 99 in 100 requests that found a free connection left
+ * within 1 ms of when they were due, or within a tenth of the median service
+ * time where that is more, so that p99 tells of the server within a tenth.
+ * From 100 requests on.
+ *
+ * CHECK_CONNECTIONS.  Closed loop: fewer connections stood at one time than
+ * were asked for, though the server kept them open and each had two requests
+ * or more to do.  Open loop: more than half of the requests that were due found all
+ * connections busy; the server then met a closed loop of as many connections.
+ *
+ * CHECK_RATE (open loop): more than 1% of the requests that were due, and more
+ * than one, had not left when time was up.
+ *
+ * CHECK_ARRIVALS (Poisson): the distance of the gaps from the exponential
+ * distribution (fit.h) is above what chance explains (fit_limit), plus 1%,
+ * plus what lateness explains.  A gap that moves by D mean gaps shifts the
+ * distribution by at most the mean of |D|, because its density is at most 1;
+ * two lags move a gap, so that is twice the mean lag times a thread's rate.
+ * A request that waited for a connection spoils the gap before it and the one
+ * behind.  Where that comes to 0.5 or more nothing is left to judge.
+ *
+ * CHECK_LITTLE (closed loop): Little's law, requests under way = throughput x
+ * time.  The times of all requests sum up to less than 95% of the time in which
+ * connections had requests to do: loadgen left connections waiting between
+ * requests.  Not judged where connects failed, which takes time that is no
+ * request's, nor with --pipeline in a run so short that its end, when
+ * there is less to do than there is room for, weighs: 40 requests for each place.
+ */
 enum check_kind {
 	CHECK_CPU,         /* the busiest thread had CPU time to spare */
 	CHECK_LAG,         /* open loop: requests left when they were due */
-	CHECK_CONNECTIONS, /* as many connections stood as were asked for */
+	CHECK_CONNECTIONS, /* closed loop: as many connections stood as were asked for; open: one was free when needed */
 	CHECK_RATE,        /* open loop: as many requests left as were due */
 	CHECK_ARRIVALS,    /* Poisson: gaps were exponential */
 	CHECK_LITTLE,      /* closed loop: concurrency = throughput x time: connections were not left waiting */
@@ -22,7 +59,16 @@ enum check_state { CHECK_NONE /* does not apply, or too short a run */, CHECK_OK
 
 struct check {
 	enum check_state state;
-	double measured, limit; /* in the unit that check_sentence prints */
+	/*
+	 * CHECK_CPU: of a CPU, at most.  CHECK_LAG: milliseconds, at most.
+	 * CHECK_CONNECTIONS: connections, at least; open loop: share of requests that waited, at most.
+	 * CHECK_RATE: share of due requests that left, at least.
+	 * CHECK_ARRIVALS: distance, at most.  CHECK_LITTLE: share of the time, at least.
+	 */
+	double measured, limit;
+	bool open_loop;   /* what the cell was */
+	uint32_t threads; /* it had */
+	double waited;    /* open loop: share of the requests due that found all connections busy */
 };
 
 /* check_name: "cpu", "send_lag", "connections", "rate", "arrivals", "littles_law", as the JSON calls them. */

@@ -34,6 +34,7 @@ struct summary {
 	uint64_t service_p50_ns, service_p99_ns, lag_p99_ns, delay_p99_ns;
 	double departures_distance, departures_limit; /* fit.h; 0: nothing to judge */
 	double active_s;                              /* stats.active_ns */
+	double under_way_s; /* closed loop: the times of all requests in it, also of the unfinished */
 	double cpu_share;                             /* of a CPU, of the busiest thread */
 	uint32_t most_open;                           /* connections at one time */
 	struct check checks[CHECK_KINDS];

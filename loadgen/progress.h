@@ -48,10 +48,10 @@ struct progress {
 };
 
 /*
- * progress_choose returns the style for CONFIG.  On a terminal that is the
- * block; elsewhere ab's lines where AB, the report being ab's, says so, from
- * ab's number of requests on; and nothing with -q.  With -v the block would
- * stand in the way of what is printed during the run.
+ * progress_choose returns the style for CONFIG: on a terminal the block,
+ * unless -v prints things during the run that it would stand in the way of.
+ * Where there is no block and the report is ab's (AB), ab's lines from ab's
+ * number of requests on.  Nothing with -q.
  */
 enum progress_style progress_choose(const struct config *config, bool ab);
 

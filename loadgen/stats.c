@@ -101,6 +101,7 @@ stats_record(struct stats *stats, const struct timing *timing, enum failure fail
 	/* An answer may come before the request has left whole. */
 	histogram_record(&stats->waiting, timing->first_ns > timing->sent_ns ? timing->first_ns - timing->sent_ns : 0);
 	histogram_record(&stats->total, timing->end_ns - timing->due_ns);
+	stats->under_way_ns += timing->end_ns - timing->start_ns;
 	stats->complete++;
 	if (failure != FAILURE_NONE)
 		stats->failures[failure]++;
@@ -147,6 +148,7 @@ stats_merge(struct stats *into, const struct stats *from)
 	into->missed += from->missed;
 	into->queued += from->queued;
 	into->active_ns += from->active_ns;
+	into->under_way_ns += from->under_way_ns;
 	into->cpu_ns += from->cpu_ns;
 	into->most_open += from->most_open;
 	if (from->cpu_share > into->cpu_share)

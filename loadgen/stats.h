@@ -56,6 +56,7 @@ struct stats {
 	uint64_t begin_ns;   /* before the first connect, or when the warm-up ended */
 	uint64_t end_ns;     /* after the last request, or when time was up */
 	uint64_t active_ns;  /* sum over connections of the time in which they had requests to do; closed loop */
+	uint64_t under_way_ns; /* sum of the times of all requests, from start, of those too that time cut off */
 	uint64_t cpu_ns;     /* CPU time of the threads from begin_ns to end_ns */
 	double cpu_share;    /* of a CPU, of the busiest thread */
 	uint32_t most_open;  /* connections that stood at one time, all threads together */

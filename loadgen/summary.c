@@ -58,6 +58,7 @@ summary_make(struct summary *summary, const struct cell *cell, const struct resu
 	    .service_p99_ns = histogram_percentile(&stats->service, 99),
 	    .lag_p99_ns = histogram_percentile(&stats->lag, 99),
 	    .delay_p99_ns = histogram_percentile(&stats->delay, 99),
+	    .under_way_s = (double)stats->under_way_ns / (double)NS_PER_SEC,
 	    .active_s = (double)stats->active_ns / (double)NS_PER_SEC,
 	    .cpu_share = stats->cpu_share,
 	    .most_open = stats->most_open,

@@ -439,6 +439,7 @@ note_unfinished(struct worker *worker, uint64_t now_ns)
 	{
 		uint64_t age = now_ns - flight->timing.due_ns;
 
+		stats->under_way_ns += now_ns - flight->timing.start_ns;
 		if (age > slowest) {
 			stats->overdue++;
 			histogram_record(&stats->total, age);

@@ -24,6 +24,11 @@ struct cell {
 	uint64_t seed;    /* of the arrivals */
 };
 
+#define CELL_TEXT_MAX 96
+
+/* cell_describe writes what CELL is besides its target, in CELL_TEXT_MAX bytes: "c 10, sleep 0.1 s". */
+void cell_describe(const struct cell *cell, char *text);
+
 /* How a cell ended. */
 enum cell_end {
 	CELL_DONE,        /* all requests, or the time was up */

@@ -7,4 +7,7 @@
 /* complain prints `loadgen: MESSAGE`. */
 void complain(const char *format, ...) PRINTF_LIKE(1, 2);
 
+/* complain_text is strerror(ERROR) for the middle of a sentence; static, until the next call. */
+const char *complain_text(int error);
+
 #endif

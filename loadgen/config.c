@@ -19,6 +19,7 @@
 #define TIMEOUT_S 30
 #define SECONDS_MAX 86400.0
 #define DURATION_OPEN_S 10   /* of a cell with a rate, when nothing else ends it */
+#define DURATION_STEP_S 2         /* of a step of --until-saturated, the same */
 #define CONCURRENCY_OPEN 100 /* connections at most, with a rate */
 #define REQUESTS_UNSET 0
 #define BUFFER_MAX (1 << 30)
@@ -335,12 +336,20 @@ settle_load(struct config *config)
 		options_fail(&program, "Cannot mix --rate and --ramp: a ramp is a rate");
 	if (open && config->pipeline > 1)
 		options_fail(&program, "Cannot mix --pipeline and an open loop: requests are due one by one");
+	if (config->until_saturated && (config->ramp.duration_ns > 0 || config->repeats > 1))
+		options_fail(&program, "Cannot mix --until-saturated and %s: it measures one load after the other",
+		    config->repeats > 1 ? "--repeat" : "--ramp");
+	if (config->until_saturated && (config->concurrency.len > 1 || config->rates.len > 1))
+		options_fail(&program, "--until-saturated raises %s itself: give one value to begin with",
+		    config->rates.len > 1 ? "--rate" : "-c");
 	if (config->arrivals != ARRIVALS_CONSTANT && !open)
 		options_fail(&program, "--arrivals is for an open loop: give --rate or --ramp too");
 	if (config->pipeline > 1)
 		config->spec.keep_alive = true;
 	if (config->concurrency.len == 0)
 		config->concurrency = (struct list){.values = {open ? CONCURRENCY_OPEN : 1}, .len = 1};
+	if (config->until_saturated && config->time_limit_ns == 0 && config->requests == REQUESTS_UNSET)
+		config->time_limit_ns = DURATION_STEP_S * NS_PER_SEC;
 	if (open && config->time_limit_ns == 0 && config->requests == REQUESTS_UNSET)
 		config->time_limit_ns = DURATION_OPEN_S * NS_PER_SEC;
 	if (config->requests == REQUESTS_UNSET)

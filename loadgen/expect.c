@@ -253,6 +253,17 @@ expect_holds(const struct expect *expect, const struct summary *summary, double 
 	return false;
 }
 
+const struct expect *
+expect_unmet(const struct expect *expects, size_t len, const struct summary *summary)
+{
+	double measured;
+
+	for (size_t i = 0; i < len; i++)
+		if (!expect_holds(&expects[i], summary, &measured))
+			return &expects[i];
+	return NULL;
+}
+
 void
 expect_format(const struct expect *expect, double figure, char *text, size_t size)
 {

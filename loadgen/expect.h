@@ -59,6 +59,9 @@ MUST_CHECK int expect_parse(struct expect *expect, const char *text, char *error
  */
 bool expect_holds(const struct expect *expect, const struct summary *summary, double *measured);
 
+/* expect_unmet returns the first of EXPECTS that does not hold; NULL: all do. */
+const struct expect *expect_unmet(const struct expect *expects, size_t len, const struct summary *summary);
+
 /*
  * expect_format writes a figure with its unit as it was typed, in at most
  * EXPECT_FIGURE_MAX bytes: "12.3 ms", "0", "0.4%"; "unknown" for NAN.

@@ -40,6 +40,20 @@ refuse_length(char *error, size_t error_size)
 	return -EINVAL;
 }
 
+/* append counts the value that stands behind the last one in, unless it is there already. */
+static int
+append(struct list *list, const char *item, char *error, size_t error_size)
+{
+	for (size_t i = 0; i < list->len; i++)
+		if (list->values[i] == list->values[list->len]) {
+			snprintf(error, error_size,
+			    "%s stands there twice; to measure a cell more than once use --repeat", item);
+			return -EINVAL;
+		}
+	list->len++;
+	return 0;
+}
+
 int
 list_parse_numbers(struct list *list, const char *text, uint64_t min, uint64_t max, char *error, size_t error_size)
 {
@@ -57,7 +71,8 @@ list_parse_numbers(struct list *list, const char *text, uint64_t min, uint64_t m
 			    (unsigned long long)min, (unsigned long long)max);
 			return -EINVAL;
 		}
-		list->len++;
+		if (append(list, item, error, error_size) != 0)
+			return -EINVAL;
 	}
 	return 0;
 }
@@ -94,7 +109,8 @@ list_parse_rates(struct list *list, const char *text, uint64_t max, char *error,
 			    item, (unsigned long long)max);
 			return -EINVAL;
 		}
-		list->len++;
+		if (append(list, item, error, error_size) != 0)
+			return -EINVAL;
 	}
 	return 0;
 }
@@ -117,7 +133,8 @@ list_parse_seconds(struct list *list, const char *text, double max_s, char *erro
 			    max_s);
 			return -EINVAL;
 		}
-		list->len++;
+		if (append(list, item, error, error_size) != 0)
+			return -EINVAL;
 	}
 	return 0;
 }

@@ -18,7 +18,7 @@ struct list {
 /*
  * list_parse_numbers reads whole numbers from MIN to MAX out of TEXT, and
  * list_parse_seconds seconds from 0 to MAX_S, stored in nanoseconds.  Values
- * are separated by single commas, LIST_MAX at most.  They replace what LIST
+ * are separated by single commas, each once, LIST_MAX at most.  They replace what LIST
  * held.  Returns 0, or -EINVAL with the end of the sentence `-c 5,x: ` in ERROR.
  */
 MUST_CHECK int list_parse_numbers(

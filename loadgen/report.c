@@ -25,7 +25,7 @@ list_outputs(const struct config *config, struct output outputs[OUTPUTS])
 bool
 report_is_ab(const struct sweep *sweep)
 {
-	return sweep->rows_len == 1 && !sweep->config->data_on_stdout;
+	return sweep->rows_len == 1 && !sweep->config->until_saturated && !sweep->config->data_on_stdout;
 }
 
 void

@@ -50,6 +50,17 @@ saturate_knee(const struct saturate *search)
 	return &search->steps[from];
 }
 
+const struct step *
+saturate_beyond(const struct saturate *search)
+{
+	size_t from, to;
+
+	holding(search, &from, &to);
+	if (from == to) /* nowhere */
+		return search->len > 0 ? &search->steps[0] : NULL;
+	return to < search->len ? &search->steps[to] : NULL;
+}
+
 /* cut returns the load in the middle between two, of which LOW may be none (0); 0: they are close enough. */
 static uint64_t
 cut(const struct saturate *search, uint64_t low, uint64_t high)

@@ -16,7 +16,6 @@ struct step {
 	uint64_t load;
 	double throughput; /* good answers per second */
 	bool holds;        /* all expectations did */
-	size_t row;        /* of the caller's: where the step's figures are */
 };
 
 /* How the climb ended. */
@@ -53,9 +52,11 @@ void saturate_record(struct saturate *search, const struct step *step);
 /*
  * saturate_knee returns the lowest load that reaches SATURATE_SHARE of the best throughput
  * while all expectations hold, there and at every load below it; NULL: none did.
- * saturate_best returns the step of that best throughput.
+ * saturate_best returns the step of that best throughput, and saturate_beyond the lowest one at which they
+ * do not hold, above those where they do; NULL: there is none.
  */
 const struct step *saturate_knee(const struct saturate *search);
 const struct step *saturate_best(const struct saturate *search);
+const struct step *saturate_beyond(const struct saturate *search);
 
 #endif

@@ -1,7 +1,7 @@
-/* All cells of a run: every target at every sleep and concurrency, one after the other. */
+/* All cells of a run: every target at every sleep, rate and concurrency, one after the other. */
 #include "loadgen/sweep.h"
 
-#include <ctype.h>
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,25 +12,16 @@
 #include "common/clock.h"
 #include "loadgen/complain.h"
 #include "loadgen/interrupt.h"
+#include "loadgen/knee.h"
+#include "loadgen/measure.h"
 #include "loadgen/progress.h"
+#include "loadgen/repeat.h"
 #include "loadgen/report.h"
 #include "loadgen/runner.h"
 #include "loadgen/trace.h"
 
 #define FILES_BESIDE 32 /* open files besides the connections: streams, event bases, ... */
 #define FILES_A_THREAD 4
-
-/* error_text: strerror, but in the middle of a sentence. */
-static const char *
-error_text(int error)
-{
-	static char text[128];
-
-	snprintf(text, sizeof(text), "%s", strerror(error));
-	if (islower((unsigned char)text[1]))
-		text[0] = (char)tolower((unsigned char)text[0]);
-	return text;
-}
 
 static int
 init_targets(struct sweep *sweep)
@@ -106,57 +97,92 @@ constant_rate(uint64_t thousandths)
 	return (struct ramp){.from = rate, .to = rate};
 }
 
+/* init_cell makes the cell of a row that has none yet. RATE is in thousandths, as in a list; 0: the ramp, or a closed loop. */
+static void
+init_cell(struct sweep *sweep, struct row *row, size_t variant, uint64_t concurrency, uint64_t rate)
+{
+	const struct config *config = sweep->config;
+
+	row->cell = (struct cell){
+	    .config = config,
+	    .target = &sweep->targets[variant % sweep->targets_len],
+	    .requests = &sweep->variants[variant].requests,
+	    .path = sweep->variants[variant].path,
+	    .has_sleep = config->sleeps.len > 0,
+	    .sleep_ns = config->sleeps.values[variant / sweep->targets_len],
+	    .concurrency = (uint32_t)concurrency,
+	    .open_loop = config_open_loop(config),
+	    .ramp = rate > 0 ? constant_rate(rate) : config->ramp,
+	    .seed = (uint64_t)config->seed,
+	};
+}
+
+struct row *
+sweep_add_row(struct sweep *sweep, size_t variant, uint64_t concurrency, uint64_t rate)
+{
+	struct row *row = &sweep->rows[sweep->rows_len];
+
+	assert(sweep->rows_len < sweep->rows_size);
+	init_cell(sweep, row, variant, concurrency, rate);
+	row->repeats = &sweep->repeats[sweep->rows_len * (size_t)sweep->config->repeats];
+	sweep->order[sweep->rows_len] = sweep->rows_len;
+	sweep->rows_len++;
+	return row;
+}
+
+/* init_rows makes a row for each cell; those of a search come as it goes on. */
 static int
 init_rows(struct sweep *sweep)
 {
 	const struct config *config = sweep->config;
-	size_t len = config_cells(config);
+	const struct list none = {.values = {0}, .len = 1};
+	const struct list *rates = config->rates.len > 0 ? &config->rates : &none;
 
-	sweep->rows = calloc(len, sizeof(*sweep->rows));
-	if (sweep->rows == NULL)
+	sweep->rows_size = config->until_saturated ? sweep->variants_len * SATURATE_STEPS_MAX : config_cells(config);
+	sweep->rows = calloc(sweep->rows_size, sizeof(*sweep->rows));
+	sweep->order = calloc(sweep->rows_size, sizeof(*sweep->order));
+	sweep->repeats = calloc(sweep->rows_size * (size_t)config->repeats, sizeof(*sweep->repeats));
+	sweep->knees = calloc(sweep->variants_len, sizeof(*sweep->knees));
+	if (sweep->rows == NULL || sweep->order == NULL || sweep->repeats == NULL || sweep->knees == NULL)
 		return -ENOMEM;
-	for (sweep->rows_len = 0; sweep->rows_len < len; sweep->rows_len++) {
-		size_t target = sweep->rows_len % sweep->targets_len;
-		size_t concurrency = sweep->rows_len / sweep->targets_len % config->concurrency.len;
-		size_t rates = config->rates.len > 0 ? config->rates.len : 1;
-		size_t rate = sweep->rows_len / sweep->targets_len / config->concurrency.len % rates;
-		size_t sleep = sweep->rows_len / sweep->targets_len / config->concurrency.len / rates;
-		const struct variant *variant = &sweep->variants[sleep * sweep->targets_len + target];
-
-		sweep->rows[sweep->rows_len].cell = (struct cell){
-		    .config = config,
-		    .target = &sweep->targets[target],
-		    .requests = &variant->requests,
-		    .path = variant->path,
-		    .has_sleep = config->sleeps.len > 0,
-		    .sleep_ns = config->sleeps.values[sleep],
-		    .concurrency = (uint32_t)config->concurrency.values[concurrency],
-		    .open_loop = config_open_loop(config),
-		    .ramp = config->rates.len > 0 ? constant_rate(config->rates.values[rate]) : config->ramp,
-		    .seed = (uint64_t)config->seed,
-		};
-	}
+	if (config->until_saturated)
+		return 0;
+	for (size_t first = 0; first < sweep->variants_len; first += sweep->targets_len)
+		for (size_t i = 0; i < rates->len; i++)
+			for (size_t j = 0; j < config->concurrency.len; j++)
+				for (size_t target = 0; target < sweep->targets_len; target++)
+					sweep_add_row(
+					    sweep, first + target, config->concurrency.values[j], rates->values[i]);
 	return 0;
 }
 
-/* raise_file_limit makes room for the largest number of connections. Returns 0, or 1 after saying what is too low. */
+/*
+ * raise_file_limit makes room for the largest number of connections, or for as many as there can
+ * be where a search decides about it.  Returns 0, or 1 after saying what is too low.
+ */
 static int
-raise_file_limit(const struct config *config)
+raise_file_limit(struct sweep *sweep)
 {
+	const struct config *config = sweep->config;
+	const rlim_t beside = FILES_BESIDE + FILES_A_THREAD * (rlim_t)config->threads;
 	struct rlimit limit;
-	rlim_t need = 0;
+	rlim_t need = 0, most = config->until_saturated ? CONFIG_CONCURRENCY_MAX : 0;
 
 	for (size_t i = 0; i < config->concurrency.len; i++)
 		if (config->concurrency.values[i] > need)
 			need = config->concurrency.values[i];
-	need += FILES_BESIDE + FILES_A_THREAD * (rlim_t)config->threads;
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= need)
+	if (most < need)
+		most = need;
+	sweep->most_connections = (uint32_t)most;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= most + beside)
 		return 0;
-	limit.rlim_cur = need < limit.rlim_max ? need : limit.rlim_max;
-	if (limit.rlim_cur >= need && setrlimit(RLIMIT_NOFILE, &limit) == 0)
+	limit.rlim_cur = most + beside < limit.rlim_max ? most + beside : limit.rlim_max;
+	if (limit.rlim_cur >= need + beside && setrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		sweep->most_connections = (uint32_t)(limit.rlim_cur - beside);
 		return 0;
+	}
 	complain("this needs %llu open files and the limit is %llu: raise it with ulimit -n, or lower -c",
-	    (unsigned long long)need, (unsigned long long)limit.rlim_max);
+	    (unsigned long long)(need + beside), (unsigned long long)limit.rlim_max);
 	return 1;
 }
 
@@ -190,10 +216,10 @@ sweep_init(struct sweep *sweep, const struct config *config)
 	if (status == 0)
 		status = init_rows(sweep);
 	if (status != 0) {
-		complain("cannot build the requests: %s", error_text(-status));
+		complain("cannot build the requests: %s", complain_text(-status));
 		return 1;
 	}
-	return raise_file_limit(config);
+	return raise_file_limit(sweep);
 }
 
 void
@@ -211,81 +237,95 @@ sweep_deinit(struct sweep *sweep)
 	for (size_t i = 0; i < sweep->targets_len; i++)
 		target_deinit(&sweep->targets[i]);
 	runner_free(&sweep->result);
+	for (size_t i = 0; i < sweep->rows_len; i++)
+		stats_deinit(&sweep->rows[i].stats);
 	free(sweep->variants);
 	free(sweep->rows);
+	free(sweep->order);
+	free(sweep->repeats);
+	free(sweep->knees);
 }
 
-/* explain says why a cell has no figures. Returns whether the run can go on with other targets. */
-static bool
-explain(const struct cell *cell, const struct result *result)
+/* run_cells measures each row as often as is asked for. Several times: in each repetition all of them in a new order. */
+static void
+run_cells(struct sweep *sweep, struct progress *progress)
 {
-	const char *url = cell->target->url, *text = error_text(result->error);
-	unsigned long long complete = result->stats.complete;
-
-	switch (result->end) {
-	case CELL_DONE:
-	case CELL_INTERRUPTED:
-		break;
-	case CELL_UNREACHABLE:
-		if (result->error == ECONNREFUSED)
-			complain("%s: %s; is the server running?", url, text);
-		else
-			complain("%s: cannot connect: %s", url, text);
-		break;
-	case CELL_TLS:
-		complain("%s: test aborted after 10 failed TLS handshakes in a row (%s); %llu requests completed", url,
-		    text, complete);
-		break;
-	case CELL_BODY:
-		complain("%s: cannot read the request's body any more: %s", url, text);
-		return false;
-	case CELL_CONNECT:
-		complain("%s: test aborted after 10 failed connects in a row (%s); %llu requests completed", url, text,
-		    complete);
-		break;
-	case CELL_RECEIVE:
-		complain("%s: %s; run ended after %llu requests (-r goes on after such errors)", url, text, complete);
-		return false;
-	case CELL_RESOURCES:
-		complain("%s: %s at concurrency %u%s", url, text, cell->concurrency,
-		    result->error == EMFILE          ? "; raise the limit of open files with ulimit -n"
-		    : result->error == EADDRNOTAVAIL ? "; out of local ports: widen "
-						       "net.ipv4.ip_local_port_range, or spread with --source"
-						     : "");
-		return false;
-	}
-	return true;
-}
-
-/* run_row measures one cell. Returns whether the run goes on. */
-static bool
-run_row(struct sweep *sweep, struct row *row, struct progress *progress)
-{
-	size_t target = (size_t)(row->cell.target - sweep->targets);
+	const struct config *config = sweep->config;
 	bool go_on = true;
-	int status;
 
-	if (sweep->down[target])
-		return true;
-	runner_free(&sweep->result);
-	progress_cell_begin(progress, &row->cell);
-	status = runner_run(&row->cell, sweep->tls, progress, &sweep->result);
-	if (status != 0) {
-		progress_clear(progress);
-		complain("%s: cannot start the load: %s", row->cell.target->url, error_text(-status));
-		sweep->failed = true;
-		return false;
+	for (int64_t i = 0; i < config->repeats && go_on; i++) {
+		if (config->repeats > 1)
+			repeat_shuffle(sweep->order, sweep->rows_len, (uint64_t)config->seed, (uint64_t)i);
+		for (size_t j = 0; j < sweep->rows_len && go_on; j++) {
+			go_on = measure_row(sweep, &sweep->rows[sweep->order[j]], i, progress);
+			progress_cell_end(progress);
+		}
 	}
-	summary_make(&row->summary, &row->cell, &sweep->result);
-	sweep->doubtful |= row->summary.checks_failed > 0;
-	row->measured = cell_end_measured(sweep->result.end) && (row->summary.complete > 0 || sweep->rows_len == 1);
-	sweep->failed |= row->summary.failed > 0 || !cell_end_measured(sweep->result.end);
-	if (!cell_end_measured(sweep->result.end)) {
-		progress_clear(progress);
-		sweep->down[target] = true;
-		go_on = explain(&row->cell, &sweep->result);
+}
+
+/* compare_rows works out intervals, and how each row compares with that of the first target. */
+static void
+compare_rows(struct sweep *sweep)
+{
+	for (size_t i = 0; i < sweep->rows_len; i++) {
+		size_t first = i - i % sweep->targets_len;
+
+		repeat_judge(&sweep->rows[i], first != i ? &sweep->rows[first] : NULL, sweep->config->repeats);
 	}
-	return go_on && !interrupt_seen();
+}
+
+/* tell_unmet says which expectations of ROW do not hold. Returns whether there is one. */
+static bool
+tell_unmet(const struct row *row)
+{
+	const struct config *config = row->cell.config;
+	char what[CELL_TEXT_MAX], figure[EXPECT_FIGURE_MAX];
+	double measured;
+	bool unmet = false;
+
+	cell_describe(&row->cell, what);
+	for (size_t i = 0; i < config->expects_len; i++) {
+		if (expect_holds(&config->expects[i], &row->summary, &measured))
+			continue;
+		expect_format(&config->expects[i], measured, figure, sizeof(figure));
+		complain(
+		    "%s, %s: expected %s, but it was %s", row->cell.target->url, what, config->expects[i].text, figure);
+		unmet = true;
+	}
+	return unmet;
+}
+
+/* tell_doubts says which checks failed, where no report does. */
+static void
+tell_doubts(const struct row *row)
+{
+	char what[CELL_TEXT_MAX], sentence[256];
+
+	cell_describe(&row->cell, what);
+	for (unsigned i = 0; i < CHECK_KINDS; i++) {
+		if (row->summary.checks[i].state != CHECK_FAILED)
+			continue;
+		check_sentence((enum check_kind)i, &row->summary.checks[i], sentence, sizeof(sentence));
+		complain("%s, %s: %s", row->cell.target->url, what, sentence);
+	}
+}
+
+/* judge takes note of what decides about the exit status. */
+static void
+judge(struct sweep *sweep)
+{
+	for (size_t i = 0; i < sweep->rows_len; i++) {
+		const struct row *row = &sweep->rows[i];
+
+		sweep->failed |= row->broken;
+		if (!row->measured)
+			continue;
+		sweep->failed |= row->summary.failed > 0;
+		sweep->doubtful |= row->summary.checks_failed > 0;
+		sweep->unmet |= tell_unmet(row);
+		if (sweep->config->data_on_stdout)
+			tell_doubts(row);
+	}
 }
 
 void
@@ -293,18 +333,21 @@ sweep_run(struct sweep *sweep)
 {
 	const struct config *config = sweep->config;
 	struct progress progress;
-	bool go_on = true;
 
 	progress_init(&progress, progress_choose(config, report_is_ab(sweep)), stderr, config, sweep->rows_len);
 	if (config->verbosity >= TRACE_HEADERS)
 		for (size_t i = 0; i < sweep->variants_len; i++)
 			trace_request(config->data_on_stdout ? stderr : stdout, request_method_name(&config->spec),
 			    &sweep->variants[i].requests.items[0]);
-	for (size_t i = 0; i < sweep->rows_len && go_on; i++) {
-		go_on = run_row(sweep, &sweep->rows[i], &progress);
-		progress_cell_end(&progress);
-	}
+	if (config->until_saturated)
+		knee_find_all(sweep, &progress);
+	else
+		run_cells(sweep, &progress);
 	progress_end(&progress);
+	if (!config->until_saturated) {
+		compare_rows(sweep);
+		judge(sweep);
+	}
 	interrupt_close(); /* a report that cannot be written (a pipe that nobody reads) can be broken off */
 	sweep->interrupted = interrupt_seen();
 }

@@ -1,4 +1,4 @@
-/* All cells of a run: every target at every sleep and concurrency, one after the other. */
+/* All cells of a run: every target at every sleep, rate and concurrency, one after the other. */
 #ifndef LOADGEN_SWEEP_H
 #define LOADGEN_SWEEP_H
 
@@ -9,6 +9,7 @@
 #include "common/compiler.h"
 #include "loadgen/cell.h"
 #include "loadgen/config.h"
+#include "loadgen/saturate.h"
 #include "loadgen/summary.h"
 
 #define SWEEP_TARGETS_MAX 26 /* named A to Z in the table */
@@ -36,6 +37,16 @@ struct row {
 	double ratio; /* 0: there is nothing to compare with */
 	struct interval ratio_interval;
 	bool measured; /* the cell has run, and its figures count */
+	bool broken;   /* a run of it ended before its time: those figures are not among these */
+};
+
+/* What --until-saturated found out about a target with one sleep. */
+struct knee {
+	size_t first, len;        /* its steps among the rows, by load */
+	enum saturate_end end;    /* of the climb; SATURATE_CLIMBING: it was interrupted */
+	const struct row *row;    /* the knee; NULL: there is none */
+	const struct row *best;   /* the highest throughput while all expectations held; NULL: there is none */
+	const struct row *beyond; /* the lowest step at which they did not, or which broke off; NULL: there is none */
 };
 
 struct sweep {
@@ -45,14 +56,20 @@ struct sweep {
 	size_t targets_len;
 	struct variant *variants; /* targets_len for each sleep */
 	size_t variants_len;
-	struct row *rows; /* by sleep, then concurrency, then target: what is compared stands together */
-	size_t rows_len;
-	uint64_t started_ns;     /* CLOCK_REALTIME */
-	struct tls_context *tls; /* NULL: no target is https */
-	struct result result;    /* of the last cell, for -g */
-	bool failed;             /* a request failed, or a cell could not be measured */
-	bool doubtful;           /* a check of loadgen itself failed */
-	bool unmet;              /* an expectation was not met */
+	struct row
+	    *rows; /* by sleep, rate, concurrency, target: what is compared stands together; or by knee, then load */
+	size_t rows_len, rows_size;
+	size_t *order;             /* of the rows in a repetition */
+	struct repeat *repeats;    /* of all rows */
+	struct knee *knees;        /* one for each variant, with --until-saturated */
+	size_t knees_len;          /* that were searched for */
+	uint32_t most_connections; /* that a search can go up to: the limit of open files */
+	uint64_t started_ns;       /* CLOCK_REALTIME */
+	struct tls_context *tls;   /* NULL: no target is https */
+	struct result result;      /* of the last cell, for -g */
+	bool failed;   /* a request failed, or a cell could not be measured; in a search: not beyond the knee */
+	bool doubtful; /* a check of loadgen itself failed */
+	bool unmet;    /* an expectation was not met */
 	bool interrupted;
 };
 
@@ -68,6 +85,12 @@ void sweep_deinit(struct sweep *sweep);
 
 /* sweep_run measures the cells, and says on standard error why one could not be. */
 void sweep_run(struct sweep *sweep);
+
+/*
+ * sweep_add_row appends the row of a cell: VARIANT at CONCURRENCY, and at RATE thousandths of a request
+ * per second (0: none).  There is room for all cells, or for all steps of all searches.
+ */
+struct row *sweep_add_row(struct sweep *sweep, size_t variant, uint64_t concurrency, uint64_t rate);
 
 /* sweep_measured counts the rows that have figures. */
 size_t sweep_measured(const struct sweep *sweep);

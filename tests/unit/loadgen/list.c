@@ -87,16 +87,32 @@ test_no_more_values_than_there_is_room_for(void **state)
 {
 	char text[4 * LIST_MAX] = "1";
 	struct list list;
+	size_t len = 1;
 
 	(void)state;
-	for (int i = 1; i < LIST_MAX; i++)
-		strcat(text, ",1");
+	for (int i = 2; i <= LIST_MAX; i++)
+		len += (size_t)sprintf(text + len, ",%d", i);
 	assert_int_equal(numbers(&list, text), 0);
 	assert_int_equal(list.len, LIST_MAX);
-	strcat(text, ",1");
+	strcat(text, ",1000");
 	assert_int_equal(numbers(&list, text), -EINVAL);
 	assert_string_equal(error, "more than 64 values");
 	assert_int_equal(list_parse_seconds(&list, text, 10, error, sizeof(error)), -EINVAL);
+}
+
+static void
+test_no_value_stands_there_twice(void **state)
+{
+	struct list list;
+
+	(void)state;
+	assert_int_equal(numbers(&list, "5,10,5"), -EINVAL);
+	assert_string_equal(error, "5 stands there twice; to measure a cell more than once use --repeat");
+	assert_int_equal(numbers(&list, "5,005"), -EINVAL);
+	assert_int_equal(list_parse_seconds(&list, "0.1,1e-1", 3600, error, sizeof(error)), -EINVAL);
+	assert_non_null(strstr(error, "1e-1 stands there twice"));
+	assert_int_equal(list_parse_rates(&list, "100,100.0", 1000, error, sizeof(error)), -EINVAL);
+	assert_non_null(strstr(error, "100.0 stands there twice"));
 }
 
 int
@@ -107,6 +123,7 @@ main(void)
 	    cmocka_unit_test(test_a_wrong_item_is_named),
 	    cmocka_unit_test(test_seconds),
 	    cmocka_unit_test(test_no_more_values_than_there_is_room_for),
+	    cmocka_unit_test(test_no_value_stands_there_twice),
 	};
 
 	return cmocka_run_group_tests_name("loadgen/list", tests, NULL, NULL);

@@ -28,7 +28,6 @@ run_search(server_fn *server, uint64_t first, uint64_t highest)
 		for (size_t i = 0; i < search.len; i++)
 			assert_true(search.steps[i].load != load);
 		step.load = load;
-		step.row = steps;
 		saturate_record(&search, &step);
 	}
 	for (size_t i = 1; i < search.len; i++)

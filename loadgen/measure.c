@@ -1,0 +1,120 @@
+/* Measures one cell of a sweep once, adds the figures to its row, and says why it could not be measured. */
+#include "loadgen/measure.h"
+
+#include <errno.h>
+
+#include "loadgen/complain.h"
+#include "loadgen/interrupt.h"
+#include "loadgen/repeat.h"
+#include "loadgen/report.h"
+#include "loadgen/runner.h"
+
+/* explain says why a cell has no figures. Returns whether the run can go on with other targets. */
+static bool
+explain(const struct cell *cell, const struct result *result)
+{
+	const char *url = cell->target->url, *text = complain_text(result->error);
+	unsigned long long complete = result->stats.complete;
+
+	switch (result->end) {
+	case CELL_DONE:
+	case CELL_INTERRUPTED:
+		break;
+	case CELL_UNREACHABLE:
+		if (result->error == ECONNREFUSED)
+			complain("%s: %s; is the server running?", url, text);
+		else
+			complain("%s: cannot connect: %s", url, text);
+		break;
+	case CELL_TLS:
+		complain("%s: test aborted after 10 failed TLS handshakes in a row (%s); %llu requests completed", url,
+		    text, complete);
+		break;
+	case CELL_BODY:
+		complain("%s: cannot read the request's body any more: %s", url, text);
+		return false;
+	case CELL_CONNECT:
+		complain("%s: test aborted after 10 failed connects in a row (%s); %llu requests completed", url, text,
+		    complete);
+		break;
+	case CELL_RECEIVE:
+		complain("%s: %s; run ended after %llu requests (-r goes on after such errors)", url, text, complete);
+		return false;
+	case CELL_RESOURCES:
+		complain("%s: %s at concurrency %u%s", url, text, cell->concurrency,
+		    result->error == EMFILE          ? "; raise the limit of open files with ulimit -n"
+		    : result->error == EADDRNOTAVAIL ? "; out of local ports: widen "
+						       "net.ipv4.ip_local_port_range, or spread with --source"
+						     : "");
+		return false;
+	}
+	return true;
+}
+
+/* add_figures merges RESULT into what ROW has from repetitions before. Returns 0 or -ENOMEM. */
+static int
+add_figures(struct row *row, const struct result *result)
+{
+	const struct summary before = row->summary; /* empty at first */
+	struct result all = *result;
+	uint32_t most_open = result->stats.most_open;
+
+	if (!row->measured && stats_init(&row->stats) != 0)
+		return -ENOMEM;
+	if (stats_merge(&row->stats, &result->stats) != 0)
+		return -ENOMEM;
+	/* Connections of threads add up, those of repetitions do not. */
+	row->stats.most_open = before.most_open > most_open ? before.most_open : most_open;
+	all.stats = row->stats;
+	all.duration_ns += before.duration_ns;
+	all.client_cpu_ns += before.client_cpu_ns;
+	if (row->measured && before.document_len >= 0)
+		all.document_len = before.document_len;
+	summary_make(&row->summary, &row->cell, &all);
+	return 0;
+}
+
+/* keep_figures takes the figures of a run that ended as it should. Returns 0 or -ENOMEM. */
+static int
+keep_figures(struct sweep *sweep, struct row *row, int64_t repetition)
+{
+	const struct result *result = &sweep->result;
+	struct summary single;
+
+	/* What was broken off before anything was done says nothing, but for the report that is there anyway. */
+	if (result->end == CELL_INTERRUPTED && result->stats.complete == 0 && !report_is_ab(sweep))
+		return 0;
+	summary_make(&single, &row->cell, result);
+	row->repeats[repetition] = repeat_figures(&single);
+	if (add_figures(row, result) != 0)
+		return -ENOMEM;
+	row->measured = true;
+	return 0;
+}
+
+bool
+measure_row(struct sweep *sweep, struct row *row, int64_t repetition, struct progress *progress)
+{
+	struct result *result = &sweep->result;
+	size_t target = (size_t)(row->cell.target - sweep->targets);
+	int status;
+
+	if (sweep->down[target])
+		return true;
+	runner_free(result);
+	/* Arrivals differ between repetitions, and are the same for all that is compared within one. */
+	row->cell.seed = (uint64_t)sweep->config->seed + (uint64_t)repetition;
+	progress_cell_begin(progress, &row->cell);
+	status = runner_run(&row->cell, sweep->tls, progress, result);
+	if (status == 0 && cell_end_measured(result->end))
+		status = keep_figures(sweep, row, repetition);
+	if (status == 0 && cell_end_measured(result->end))
+		return !interrupt_seen();
+	progress_clear(progress);
+	row->broken = true;
+	sweep->down[target] = true;
+	if (status == 0)
+		return explain(&row->cell, result) && !interrupt_seen();
+	complain("%s: cannot measure: %s", row->cell.target->url, complain_text(-status));
+	return false;
+}

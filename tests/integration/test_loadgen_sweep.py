@@ -1,0 +1,106 @@
+"""Sweeps: their axes, repetitions in random order, and what those come to."""
+
+import json
+import signal
+import subprocess
+import time
+
+import pytest
+
+from load import LOADGEN, OK, ScriptedServer, answering, default_sigint, free_port, loadgen, loadgen_json
+from servers import PATIENCE, wait_until
+
+
+def paths_of(*arguments, paths):
+    """Runs loadgen on each of PATHS of one server; returns the result and the paths as they were asked for."""
+    seen = []
+    with ScriptedServer(answering(lambda request: seen.append(request.split()[1].decode()) or OK)) as server:
+        result = loadgen_json(*arguments, *[server.url.rstrip("/") + path for path in paths])
+    return result, seen
+
+
+class TestAxes:
+    def test_lists_make_a_full_sweep(self):
+        with ScriptedServer(answering()) as server:
+            result = loadgen_json("-n", 4, "-c", "1,2", "--sleep", "0,0.001", server.url + "a", server.url + "b")
+        assert [(cell["sleep_s"], cell["concurrency"], cell["target"][-1]) for cell in result["cells"]] == [
+            (sleep, c, target) for sleep in (0, 0.001) for c in (1, 2) for target in "ab"]
+
+    def test_rates_are_an_axis_too(self):
+        with ScriptedServer(answering()) as server:
+            done = loadgen("--json", "-", "--rate", "20,60.5", "-n", 6, "-c", "5,6", "-k", server.url)
+        assert done.returncode in (0, 3)  # 3: on a loaded machine it may be late
+        cells = json.loads(done.stdout)["cells"]
+        assert [cell["concurrency"] for cell in cells] == [5, 6, 5, 6]
+        assert [cell["complete"] for cell in cells] == [6] * 4
+        # Six requests are due within 5 gaps.
+        assert all(cell["duration_s"] >= 5 / 20 for cell in cells[:2])
+
+    @pytest.mark.parametrize("arguments", [("-c", "2,4,2"), ("--sleep", "0.1,1e-1"), ("--rate", "5,5.0")])
+    def test_a_value_that_stands_there_twice_is_refused(self, arguments):
+        done = loadgen(*arguments, f"http://127.0.0.1:{free_port()}/")
+        assert done.returncode == 2
+        assert "stands there twice; to measure a cell more than once use --repeat" in done.stderr
+
+
+class TestRepetitions:
+    PATHS = [f"/{letter}" for letter in "abcdefgh"]
+
+    def test_each_repetition_runs_all_cells_in_an_order_of_its_own(self):
+        result, seen = paths_of("-n", 1, "--repeat", 3, paths=self.PATHS)
+        rounds = [seen[i:i + 8] for i in range(0, 24, 8)]
+        assert all(sorted(one) == self.PATHS for one in rounds)
+        assert len({tuple(one) for one in rounds}) == 3  # by chance once in 20,000 seeds, and the seed is fixed
+        assert [cell["target"][-2:] for cell in result["cells"]] == self.PATHS  # as they were given
+        assert [cell["complete"] for cell in result["cells"]] == [3] * 8
+
+    def test_the_seed_decides_about_the_order(self):
+        orders = [paths_of("-n", 1, "--repeat", 2, "--seed", seed, paths=self.PATHS)[1] for seed in (7, 7, 8)]
+        assert orders[0] == orders[1] != orders[2]
+
+    def test_without_repetitions_the_order_is_as_given(self):
+        assert paths_of("-n", 1, paths=self.PATHS)[1] == self.PATHS
+
+    def test_figures_are_of_all_repetitions_together(self):
+        waits = iter([0.05] * 4 + [0.1] * 4)
+
+        def script(peer):
+            while peer.request():
+                time.sleep(next(waits))
+                peer.send(OK)
+
+        with ScriptedServer(script) as server:
+            cell = loadgen_json("-n", 4, "-k", "--repeat", 2, server.url)["cells"][0]
+        assert cell["complete"] == 8
+        assert cell["duration_s"] >= 0.6
+        assert cell["rps"] == pytest.approx(8 / cell["duration_s"])
+        assert 50 <= cell["latency_ms"]["min"] < 100 <= cell["latency_ms"]["max"]
+        assert cell["latency_ms"]["mean"] >= 75
+        assert cell["bytes"]["received"] == 8 * len(OK)
+
+    def test_a_server_that_goes_away_leaves_what_was_measured(self):
+        with ScriptedServer(answering()) as dying, ScriptedServer(answering()) as server:
+            process = subprocess.Popen(
+                [LOADGEN, "--json", "-", "--duration", "0.2", "-k", "--repeat", "8", dying.url, server.url],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=default_sigint)
+            wait_until(lambda: dying.connections >= 2, "a second repetition")
+            dying.stop_listening()
+            out, err = process.communicate(timeout=PATIENCE)
+        cells = json.loads(out)["cells"]
+        assert process.returncode == 1
+        assert err.count(dying.url) == 1 and "is the server running?" in err  # it is not tried again
+        assert [cell["target"] for cell in cells] == [dying.url, server.url]
+        assert all(cell["complete"] > 0 for cell in cells)
+
+    def test_sigint_keeps_the_repetitions_that_were_done(self):
+        with ScriptedServer(answering()) as server:
+            process = subprocess.Popen(
+                [LOADGEN, "--json", "-", "--duration", "0.2", "-k", "--repeat", "100", server.url],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=default_sigint)
+            wait_until(lambda: server.connections >= 3, "a third repetition")
+            process.send_signal(signal.SIGINT)
+            out, _ = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 130
+        result = json.loads(out)
+        assert result["interrupted"] is True
+        assert result["cells"][0]["duration_s"] >= 0.4

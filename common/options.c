@@ -311,10 +311,12 @@ options_read(const struct options_program *program, void *config, int argc, char
 static void
 print_about(const struct options_program *program, const struct option_row *row)
 {
-	if (row->type == OPTION_HELP)
-		options_usage(program);
-	else
+	if (row->type == OPTION_VERSION)
 		printf("%s %s\n", program->name, LOOPFORK_VERSION);
+	else if (program->usage != NULL)
+		program->usage(program);
+	else
+		options_usage(program);
 	exit(0);
 }
 

@@ -56,6 +56,8 @@ struct options_program {
 	const char *summary;           /* one or two sentences above the options */
 	const struct option_row *rows; /* ends with OPTION_END */
 	const char *footer;            /* printed below the options: examples; NULL: none */
+	/* What --help prints; NULL: options_usage. */
+	void (*usage)(const struct options_program *program);
 };
 
 /*

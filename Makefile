@@ -225,12 +225,14 @@ $(OUT)/bench/%: $(OUT)/bench/%.o $(COMMON)
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(COMMON_LIBS)
 
-## install: programs, experiments and man pages under PREFIX (/usr/local)
+## install: programs, experiments, man pages and completions under PREFIX (/usr/local)
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/loopfork/experiments
 	install -m 755 $(PROGRAMS:%=$(OUT)/bin/%) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	cp -R experiments/*.ini experiments/real $(DESTDIR)$(PREFIX)/share/loopfork/experiments
+	install -D -m 644 completions/loadgen.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/loadgen
+	install -D -m 644 completions/_loadgen $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_loadgen
 
 ## clean: remove every build (results/ stays)
 clean:

@@ -13,6 +13,7 @@
 #include "common/options.h"
 #include "loadgen/outfile.h"
 #include "loadgen/complain.h"
+#include "loadgen/usage.h"
 
 #define REQUESTS 100         /* as in the lab; ab: 1 */
 #define REQUESTS_TIMED 50000 /* what -t sets -n to, as in ab */
@@ -184,121 +185,102 @@ parse_content_type(void *config, const char *value, char *error, size_t error_si
 
 static const struct option_row rows[] = {
     {OPTION_HEADING, .help = "Load"},
-    {OPTION_INT, 'n', "requests", "N", "Requests to perform in each cell (100; ab: 1).", AT(requests), .min = 1,
-	.max = INT_MAX},
-    {OPTION_PARSE, 'c', "concurrency", "LIST", "Requests at a time; a list sweeps, as in 5,10,20,40 (1).",
-	.parse = parse_concurrency},
-    {OPTION_PARSE, 't', "timelimit", "SECONDS",
-	"Stop a cell after this time; sets -n 50000 unless a later -n says less or more.", .parse = parse_time_limit},
-    {OPTION_SECONDS, 's', "timeout", "SECONDS", "Wait at most this long for each response (30).", AT(timeout_ns),
-	.min = 0.001, .max = SECONDS_MAX},
-    {OPTION_FLAG, 'k', "keepalive", NULL, "Keep connections open for further requests.", AT(spec.keep_alive)},
-    {OPTION_PARSE, .name = "duration", .argument = "SECONDS",
-	.help = "Stop a cell after this time, however many requests that takes.", .parse = parse_duration},
-    {OPTION_PARSE, .name = "rate", .argument = "LIST",
-	.help = "Open loop: requests per second, due whether or not the server keeps up; a list sweeps.",
-	.parse = parse_rates},
-    {OPTION_CHOICE, .name = "arrivals", .argument = "KIND",
-	.help = "Gaps between requests of an open loop: constant or poisson (constant).", AT(arrivals),
+    {OPTION_INT, 'n', "requests", "N", "requests a cell (100)", AT(requests), .min = 1, .max = INT_MAX},
+    {OPTION_PARSE, 'c', "concurrency", "LIST", "requests at a time (1)", .parse = parse_concurrency},
+    {OPTION_PARSE, 't', "timelimit", "SECONDS", "time; implies -n 50000", .parse = parse_time_limit},
+    {OPTION_SECONDS, 's', "timeout", "SECONDS", "wait for a response (30)", AT(timeout_ns), .min = 0.001,
+	.max = SECONDS_MAX},
+    {OPTION_FLAG, 'k', "keepalive", NULL, "keep connections open", AT(spec.keep_alive)},
+    {OPTION_PARSE, .name = "duration", .argument = "S",
+	.help = "stop a cell after this time, however many requests that takes", .parse = parse_duration},
+    {OPTION_SECONDS, .name = "warmup", .argument = "S", .help = "time not counted (0)", AT(warmup_ns), .min = 0,
+	.max = SECONDS_MAX},
+    {OPTION_PARSE, .name = "rate", .argument = "LIST", .help = "open loop, per second", .parse = parse_rates},
+    {OPTION_CHOICE, .name = "arrivals", .argument = "X", .help = "constant or poisson", AT(arrivals),
 	.choices = "constant|poisson"},
     {OPTION_PARSE, .name = "ramp", .argument = "FROM:TO:SECONDS",
-	.help = "Open loop: a rate that goes evenly from one to the other.", .parse = parse_ramp},
-    {OPTION_SECONDS, .name = "warmup", .argument = "SECONDS", .help = "Load for this time before anything counts (0).",
-	AT(warmup_ns), .min = 0, .max = SECONDS_MAX},
-    {OPTION_INT, .name = "repeat", .argument = "N",
-	.help = "Measure each cell so often, in random order, and give intervals (1).", AT(repeats), .min = 1,
+	.help = "open loop, at a rate that goes from one to the other", .parse = parse_ramp},
+    {OPTION_INT, .name = "repeat", .argument = "N", .help = "times, in random order", AT(repeats), .min = 1,
 	.max = CONFIG_REPEATS_MAX},
-    {OPTION_INT, .name = "seed", .argument = "N", .help = "Of that order and of poisson arrivals (1).", AT(seed),
-	.min = 0, .max = INT_MAX},
+    {OPTION_INT, .name = "seed", .argument = "N", .help = "of all that is random", AT(seed), .min = 0, .max = INT_MAX},
+    {OPTION_PARSE, .name = "threads", .argument = "N", .help = "threads, or auto (1)", .parse = parse_threads},
+    {OPTION_FLAG, .name = "pin", .help = "each on its own CPU", AT(pin)},
     {OPTION_PARSE, .name = "sleep", .argument = "LIST",
-	.help = "Ask the server to sleep: adds sleep=SECONDS to the query; a list sweeps.", .parse = parse_sleep},
-    {OPTION_PARSE, .name = "threads", .argument = "N", .help = "Threads that share the connections, or auto (1).",
-	.parse = parse_threads},
-    {OPTION_FLAG, .name = "pin", .help = "Keep each thread on a CPU of its own.", AT(pin)},
-    {OPTION_INT, .name = "pipeline", .argument = "N", .help = "Requests under way on each connection (1).",
-	AT(pipeline), .min = 1, .max = CONFIG_PIPELINE_MAX},
-    {OPTION_FLAG, .name = "until-saturated",
-	.help = "Raise -c, or --rate, until throughput grows no more, and report the knee.", AT(until_saturated)},
+	.help = "adds sleep=SECONDS to the query, which the lab's servers obey", .parse = parse_sleep},
+    {OPTION_INT, .name = "pipeline", .argument = "N", .help = "requests under way on each connection (1)", AT(pipeline),
+	.min = 1, .max = CONFIG_PIPELINE_MAX},
+    {OPTION_FLAG, .name = "until-saturated", .help = "raise -c, or --rate, until throughput grows no more",
+	AT(until_saturated)},
 
     {OPTION_HEADING, .help = "Request"},
-    {OPTION_PARSE, 'm', "method", "NAME", "Method (GET; POST with -p, PUT with -u, HEAD with -i).",
-	.parse = parse_method},
-    {OPTION_FLAG, 'i', "head", NULL, "Use HEAD.", AT(spec.head)},
-    {OPTION_STRING, 'p', "post", "FILE", "POST the contents of this file.", AT(post_file)},
-    {OPTION_STRING, 'u', "put", "FILE", "PUT the contents of this file.", AT(put_file)},
-    {OPTION_PARSE, 'T', "content-type", "TYPE", "Content type of the body (text/plain).", .parse = parse_content_type},
-    {OPTION_PARSE, 'H', "header", "LINE", "Add a header line, or replace a default one of its name; repeatable.",
-	.parse = parse_field},
-    {OPTION_PARSE, 'C', "cookie", "NAME=VALUE", "Add a cookie; repeatable.", .parse = parse_cookie},
-    {OPTION_PARSE, 'A', "auth", "USER:PASSWORD", "Basic authentication.", .parse = parse_credentials},
-    {OPTION_FLAG, .name = "chunked", .help = "Send the body in chunks, without a length.", AT(spec.chunked)},
-    {OPTION_STRING, .name = "urls", .argument = "FILE", .help = "Send the requests of this file in turn.",
-	AT(urls_file)},
+    {OPTION_PARSE, 'm', "method", "NAME", "method (GET)", .parse = parse_method},
+    {OPTION_FLAG, 'i', "head", NULL, "HEAD", AT(spec.head)},
+    {OPTION_STRING, 'p', "post", "FILE", "POST its contents", AT(post_file)},
+    {OPTION_STRING, 'u', "put", "FILE", "PUT its contents", AT(put_file)},
+    {OPTION_PARSE, 'T', "content-type", "TYPE", "of the body (text/plain)", .parse = parse_content_type},
+    {OPTION_PARSE, 'H', "header", "LINE", "a header; repeatable", .parse = parse_field},
+    {OPTION_PARSE, 'C', "cookie", "NAME=VALUE", "a cookie; repeatable", .parse = parse_cookie},
+    {OPTION_PARSE, 'A', "auth", "USER:PASS", "Basic authentication", .parse = parse_credentials},
+    {OPTION_FLAG, .name = "chunked", .help = "the body, in chunks", AT(spec.chunked)},
+    {OPTION_STRING, .name = "urls", .argument = "FILE", .help = "a request a line", AT(urls_file)},
 
     {OPTION_HEADING, .help = "Connections"},
-    {OPTION_INT, 'b', "socket-buffer", "BYTES", "Size of each socket's buffers.", AT(socket_buffer), .min = 1,
-	.max = BUFFER_MAX},
-    {OPTION_STRING, 'B', "bind", "ADDRESS", "Local address to connect from.", AT(source)},
-    {OPTION_STRING, .name = "source", .argument = "A-B", .help = "Local addresses to connect from, in turn.",
-	AT(source)},
-    {OPTION_STRING, 'X', "proxy", "HOST:PORT", "Connect through this proxy.", AT(proxy)},
-    {OPTION_PARSE, 'P', "proxy-auth", "USER:PASSWORD", "Basic authentication with the proxy.",
-	.parse = parse_proxy_credentials},
-    {OPTION_STRING, 'f', "tls-protocol", "PROTOCOL", "TLS1, TLS1.1, TLS1.2, TLS1.3 or ALL (ALL).", AT(tls.protocol)},
-    {OPTION_STRING, 'Z', "tls-ciphers", "SUITES", "Cipher suites, as OpenSSL names them.", AT(tls.ciphers)},
-    {OPTION_STRING, 'E', "tls-certificate", "FILE", "Client certificate and key, PEM.", AT(tls.certificate)},
-    {OPTION_FLAG, 'I', "no-sni", NULL, "Do not send the server's name in the TLS handshake.", AT(tls.no_server_name)},
+    {OPTION_INT, 'b', "socket-buffer", "BYTES", "of socket buffers", AT(socket_buffer), .min = 1, .max = BUFFER_MAX},
+    {OPTION_STRING, 'B', "bind", "ADDRESS", "local address", AT(source)},
+    {OPTION_STRING, 'X', "proxy", "HOST:PORT", "through this proxy", AT(proxy)},
+    {OPTION_PARSE, 'P', "proxy-auth", "USER:PASS", "for the proxy", .parse = parse_proxy_credentials},
+    {OPTION_STRING, 'f', "tls-protocol", "PROTOCOL", "TLS1.2, TLS1.3 ... (ALL)", AT(tls.protocol)},
+    {OPTION_STRING, 'Z', "tls-ciphers", "SUITES", "as OpenSSL names them", AT(tls.ciphers)},
+    {OPTION_STRING, 'E', "tls-certificate", "FILE", "client certificate, PEM", AT(tls.certificate)},
+    {OPTION_FLAG, 'I', "no-sni", NULL, "no name in the handshake", AT(tls.no_server_name)},
+    {OPTION_STRING, .name = "source", .argument = "A-B", .help = "local addresses in turn", AT(source)},
 
     {OPTION_HEADING, .help = "Judging answers"},
-    {OPTION_FLAG, 'l', "variable-length", NULL, "Accept bodies of different lengths.", AT(variable_length)},
-    {OPTION_FLAG, 'r', "keep-going", NULL, "Do not stop when a connection breaks.", AT(go_on)},
+    {OPTION_FLAG, 'l', "variable-length", NULL, "lengths may differ", AT(variable_length)},
+    {OPTION_FLAG, 'r', "keep-going", NULL, "go on after a reset", AT(go_on)},
     {OPTION_PARSE, .name = "expect", .argument = "CONDITION",
-	.help = "Fail unless it holds, as in 'p99<50ms' or errors=0; repeatable.", .parse = parse_expect},
+	.help = "exit 1 unless it holds: 'p99<50ms', errors=0, 'rps>1000'", .parse = parse_expect},
 
     {OPTION_HEADING, .help = "Report"},
-    {OPTION_STRING, 'e', "percentiles", "FILE", "Write the percentiles 0 to 100 as CSV (one cell only).",
-	AT(percentiles_file)},
-    {OPTION_STRING, 'g', "gnuplot", "FILE", "Write a line for each request as TSV (one cell only).", AT(samples_file)},
-    {OPTION_FLAG, 'w', "html", NULL, "Print the report as an HTML table (one cell only).", AT(html)},
-    {OPTION_STRING, 'x', "html-table", "ATTRIBUTES", "Attributes of the table; implies -w.", AT(html_table)},
-    {OPTION_STRING, 'y', "html-row", "ATTRIBUTES", "Attributes of its rows; implies -w.", AT(html_row)},
-    {OPTION_STRING, 'z', "html-cell", "ATTRIBUTES", "Attributes of its cells; implies -w.", AT(html_cell)},
-    {OPTION_FLAG, 'd', "no-percentiles", NULL, "Do not print the table of percentiles.", AT(no_percentiles)},
-    {OPTION_FLAG, 'S', "no-deviation", NULL, "Do not print standard deviations, medians and warnings.",
-	AT(no_deviation)},
-    {OPTION_FLAG, 'q', "quiet", NULL, "Do not show progress.", AT(quiet)},
-    {OPTION_INT, 'v', "verbosity", "LEVEL",
-	"2 prints headers and warnings, 3 response codes, 4 everything received (1).", AT(verbosity), .min = 0,
-	.max = 9},
-    {OPTION_STRING, .name = "json", .argument = "FILE", .help = "Write all figures as JSON; - is standard output.",
-	AT(json_file)},
-    {OPTION_STRING, .name = "csv", .argument = "FILE", .help = "Write a row for each cell; - is standard output.",
-	AT(csv_file)},
-    {OPTION_STRING, .name = "hgrm", .argument = "FILE",
-	.help = "Write the percentiles as HdrHistogram does (one cell only).", AT(hgrm_file)},
-    {OPTION_STRING, .name = "series", .argument = "FILE", .help = "Write a row for each second of each cell as CSV.",
-	AT(series_file)},
-    {OPTION_STRING, .name = "plot", .argument = "FILE", .help = "Draw rates and latencies: FILE.svg or FILE.png.",
-	AT(plot_file)},
-    {OPTION_VERSION, .short_name = 'V', .name = "version", .help = "Print the version and exit."},
-    {OPTION_HELP, .short_name = 'h', .name = "help", .help = "Print this help and exit."},
+    {OPTION_STRING, 'e', "percentiles", "FILE", "percentiles, CSV", AT(percentiles_file)},
+    {OPTION_STRING, 'g', "gnuplot", "FILE", "a row a request, TSV", AT(samples_file)},
+    {OPTION_FLAG, 'w', "html", NULL, "report as HTML", AT(html)},
+    {OPTION_STRING, 'x', "html-table", "ATTRS", "of <table>", AT(html_table)},
+    {OPTION_STRING, 'y', "html-row", "ATTRS", "of <tr>", AT(html_row)},
+    {OPTION_STRING, 'z', "html-cell", "ATTRS", "of <td>", AT(html_cell)},
+    {OPTION_FLAG, 'd', "no-percentiles", NULL, "no percentiles", AT(no_percentiles)},
+    {OPTION_FLAG, 'S', "no-deviation", NULL, "no deviations, medians", AT(no_deviation)},
+    {OPTION_FLAG, 'q', "quiet", NULL, "no progress", AT(quiet)},
+    {OPTION_INT, 'v', "verbosity", "LEVEL", "2 headers 3 codes 4 all", AT(verbosity), .min = 0, .max = 9},
+    {OPTION_VERSION, .short_name = 'V', .name = "version", .help = "print the version"},
+    {OPTION_HELP, .short_name = 'h', .name = "help", .help = "print this"},
+    {OPTION_STRING, .name = "json", .argument = "FILE", .help = "all figures", AT(json_file)},
+    {OPTION_STRING, .name = "csv", .argument = "FILE", .help = "a row a cell", AT(csv_file)},
+    {OPTION_STRING, .name = "hgrm", .argument = "FILE", .help = "for HdrHistogram", AT(hgrm_file)},
+    {OPTION_STRING, .name = "series", .argument = "FILE", .help = "a row a second, CSV", AT(series_file)},
+    {OPTION_STRING, .name = "plot", .argument = "FILE", .help = ".svg or .png (gnuplot)", AT(plot_file)},
     {.type = OPTION_END},
 };
 
+static void
+print_usage(const struct options_program *that)
+{
+	usage_write(that, stdout);
+}
+
+/* Long names, and more words, are in the man page: this fits a screen. */
 static const struct options_program program = {
     .name = "loadgen",
     .synopsis = "[options] [URL ...]",
-    .summary =
-	"Loads HTTP servers the way ab does: every connection asks again as soon as it is answered (closed loop). "
-	"Several URLs, concurrencies or sleeps make a sweep, reported as one table.",
+    .summary = "Loads HTTP servers as ab does. Several URLs, or a LIST (5,10,20), make a sweep.\n"
+	       "Without a URL: the lab's two servers, 127.0.0.1:8088 and 127.0.0.1:8089.",
     .rows = rows,
-    .footer = "Without a URL it loads the lab's two servers, http://127.0.0.1:8088/ and\n"
-	      "http://127.0.0.1:8089/.\n\n"
-	      "Exit status: 0 all went well, 1 requests failed or an expectation did not hold,\n"
-	      "2 a mistake on the command line, 3 loadgen was the bottleneck, 130 SIGINT.\n\n"
-	      "  loadgen -n 100 -c 5,10,20,40\n"
-	      "  loadgen -n 1000 -c 10 -k localhost:8088/name\n"
-	      "  loadgen --sleep 0.1,0.2,0.3 -c 10 --csv sleeps.csv http://127.0.0.1:8088/\n",
+    .footer = "  loadgen -n 1000 -c 10 -k localhost:8088/name\n"
+	      "  loadgen -c 5,10,20,40 --duration 5 --csv sweep.csv 127.0.0.1:8088\n"
+	      "  loadgen -k --rate 500 --expect 'p99<50ms' https://localhost:8443/\n"
+	      "Exit status: 0 all went well; 1 requests failed, or an --expect; 2 a mistake on\n"
+	      "the command line; 3 loadgen was the bottleneck; 130 SIGINT.  More: man loadgen\n",
+    .usage = print_usage,
 };
 
 static void

@@ -1,4 +1,4 @@
-"""The man pages name exactly the options that --help names, and --help fits a terminal."""
+"""The man pages name exactly the options that --help names, or, for loadgen, its table; and --help fits a terminal."""
 
 import pathlib
 import re
@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 
-from servers import BIN, ROOT
+from options import options_of
+from servers import BIN, PATIENCE, ROOT
 
 PROGRAMS = ["async_server", "prefork_server", "loadgen", "lab"]
 
@@ -38,7 +39,7 @@ def options_of_man(program):
     return found
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("program", [program for program in PROGRAMS if program != "loadgen"])
 def test_the_man_page_and_the_help_name_the_same_options(program):
     assert options_of_man(program) == options_of_help(help_of(program))
 
@@ -52,3 +53,45 @@ def test_the_help_fits_80_columns(program):
 def test_version_names_the_program(program):
     done = subprocess.run([BIN / program, "-V" if program == "loadgen" else "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith(program) or program == "loadgen" and "loadgen" in done.stdout
+
+
+AB_FLAGS = "n:c:t:s:b:T:p:u:v:lrkVhwiIx:y:z:C:H:P:A:g:X:de:SqB:m:Z:f:E:"  # what ab (2.4) gives to getopt
+
+
+def options_of_compact_help():
+    """One list for each group: two options share a line, and the second one begins in column 41."""
+    groups = []
+    for line in help_of("loadgen").split("\n\n")[0].splitlines()[3:]:
+        if line.startswith("  "):
+            groups[-1] += [line[start:].split()[0] for start in (2, 41) if line[start - 1:start + 1] == " -"]
+        else:
+            groups.append([])
+    return groups
+
+
+class TestLoadgen:
+    def test_the_man_page_names_every_option_and_no_other(self):
+        assert options_of_man("loadgen") == {name for names in options_of("loadgen") for name in names}
+
+    def test_the_help_names_every_option_once_by_its_short_name_where_it_has_one(self):
+        named = [name for group in options_of_compact_help() for name in group]
+        assert named == [names[0] for names in options_of("loadgen")]
+
+    def test_the_help_fits_a_screen(self):
+        lines = help_of("loadgen").splitlines()
+        assert len(lines) <= 50
+        assert max(map(len, lines)) < 80
+
+    def test_ab_options_come_first_in_each_group(self):
+        """An option of ab has a short name; all others have none."""
+        for names in options_of_compact_help():
+            assert names == sorted(names, key=lambda name: len(name) > 2)
+
+    def test_every_flag_of_ab_is_supported(self):
+        """With a value where ab's has one, and listed in the man page."""
+        options = {names[0]: takes_value for names, takes_value in options_of("loadgen").items()}
+        for flag, colon in re.findall(r"(\w)(:?)", AB_FLAGS):
+            assert options[f"-{flag}"] == bool(colon), flag
+        page = pathlib.Path(ROOT, "docs/man/loadgen.1").read_text()
+        listed = page[page.index(".Sh COMPARED WITH AB"):page.index("The report has ab's lines")]
+        assert sorted(re.findall(r"\.Fl (\w)\b", listed)) == sorted(re.findall(r"(\w):?", AB_FLAGS))

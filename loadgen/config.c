@@ -333,7 +333,8 @@ settle_load(struct config *config)
 	if (config->until_saturated && config->time_limit_ns == 0 && config->requests == REQUESTS_UNSET)
 		config->time_limit_ns = DURATION_STEP_S * NS_PER_SEC;
 	if (open && config->time_limit_ns == 0 && config->requests == REQUESTS_UNSET)
-		config->time_limit_ns = DURATION_OPEN_S * NS_PER_SEC;
+		config->time_limit_ns =
+		    config->ramp.duration_ns > 0 ? config->ramp.duration_ns : DURATION_OPEN_S * NS_PER_SEC;
 	if (config->requests == REQUESTS_UNSET)
 		config->requests = config->time_limit_ns > 0 ? CONFIG_UNLIMITED : REQUESTS;
 }

@@ -16,9 +16,15 @@
 static uint64_t
 next_due_ns(const struct worker *worker)
 {
-	if (worker->left == 0 || worker->schedule.next_ns == UINT64_MAX)
-		return UINT64_MAX;
+	if (worker->left == 0 || pacer_over(worker))
+		return SCHEDULE_NEVER;
 	return worker->shared->origin_ns + worker->schedule.next_ns;
+}
+
+bool
+pacer_over(const struct worker *worker)
+{
+	return worker->schedule.next_ns == SCHEDULE_NEVER;
 }
 
 /* arm sets the timer to the next request, if there is a connection to wait for it. */
@@ -28,7 +34,7 @@ arm(struct worker *worker)
 	uint64_t due = next_due_ns(worker);
 	struct itimerspec at = {0};
 
-	if (due != UINT64_MAX && !TAILQ_EMPTY(&worker->idle)) {
+	if (due != SCHEDULE_NEVER && !TAILQ_EMPTY(&worker->idle)) {
 		at.it_value.tv_sec = (time_t)(due / NS_PER_SEC);
 		at.it_value.tv_nsec = (long)(due % NS_PER_SEC);
 	}
@@ -129,7 +135,9 @@ pacer_end(struct worker *worker, uint64_t end_ns)
 	for (uint64_t due; (due = next_due_ns(worker)) < end_ns; schedule_advance(&worker->schedule)) {
 		if (due < stats->begin_ns)
 			continue;
+		worker->left--;
 		stats->missed++;
+		stats->queued += TAILQ_EMPTY(&worker->idle);
 		if (end_ns - due > slowest) {
 			stats->overdue++;
 			histogram_record(&stats->total, end_ns - due);

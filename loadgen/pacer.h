@@ -18,6 +18,9 @@ void pacer_deinit(struct worker *worker);
 /* pacer_begin: the load begins at worker->shared->origin_ns; all connections are free. */
 void pacer_begin(struct worker *worker);
 
+/* pacer_over tells whether the schedule has come to its end: no request is due any more. */
+bool pacer_over(const struct worker *worker);
+
 /* pacer_take fills in the due time of FLIGHT, which starts now, at NOW_NS. Returns false when none is due yet. */
 bool pacer_take(struct worker *worker, struct flight *flight, uint64_t now_ns);
 

@@ -52,7 +52,7 @@ struct stats {
 	uint64_t unfinished; /* requests under way when time was up */
 	uint64_t overdue;    /* of those: older than any answer, so they are in the distributions with their age */
 	uint64_t missed;     /* open loop: requests that were due and had not started when time was up */
-	uint64_t queued;     /* open loop: requests that found all connections busy when they were due */
+	uint64_t queued;     /* open loop: requests that found all connections busy when they were due; missed ones, too */
 	uint64_t begin_ns;   /* before the first connect, or when the warm-up ended */
 	uint64_t end_ns;     /* after the last request, or when time was up */
 	uint64_t active_ns;  /* sum over connections of the time in which they had requests to do; closed loop */

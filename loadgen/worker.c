@@ -25,6 +25,13 @@ worker_abort(struct worker *worker, enum cell_end end, int error)
 	event_base_loopbreak(worker->base);
 }
 
+/* all_started tells whether no request is left to start. */
+static bool
+all_started(const struct worker *worker)
+{
+	return worker->left == 0 || (worker->cell->open_loop && pacer_over(worker));
+}
+
 bool
 worker_take(struct worker *worker, struct flight *flight, uint64_t now_ns)
 {
@@ -64,7 +71,7 @@ worker_release(struct worker *worker, struct conn *conn, uint64_t now_ns)
 		conn_close(conn);
 		worker->stats.active_ns += now_ns - worker->stats.begin_ns;
 	}
-	if (worker->active == 0 && worker->left == 0)
+	if (worker->active == 0 && all_started(worker) && !worker->warming)
 		event_base_loopbreak(worker->base);
 }
 
@@ -230,9 +237,15 @@ static void
 begin_counting(struct worker *worker, uint64_t now_ns)
 {
 	const struct config *config = worker->cell->config;
+	struct flight *flight;
 
 	stats_reset(&worker->stats);
 	worker->stats.begin_ns = now_ns;
+	/* Each will be added with its whole time; the sum comes out right, whatever it is meanwhile. */
+	TAILQ_FOREACH(flight, &worker->pending, pending)
+	{
+		worker->stats.under_way_ns -= now_ns - flight->timing.start_ns;
+	}
 	worker->stats.most_open = atomic_load_explicit(&worker->open, memory_order_relaxed);
 	series_begin(&worker->stats.series, now_ns);
 	show(worker);
@@ -255,6 +268,8 @@ on_phase(evutil_socket_t fd, short what, void *arg)
 	else if (worker->warming)
 		begin_counting(worker, clock_now_ns());
 	else
+		event_base_loopbreak(worker->base);
+	if (!worker->warming && worker->active == 0 && all_started(worker)) /* a ramp came to 0 meanwhile */
 		event_base_loopbreak(worker->base);
 }
 
@@ -505,9 +520,9 @@ worker_run(void *arg)
 	if (!pass_gate(worker->shared))
 		return NULL;
 	begin(worker);
-	if (worker->end == CELL_DONE && (worker->active > 0 || worker->left > 0))
+	if (worker->end == CELL_DONE && (worker->active > 0 || !all_started(worker) || worker->warming))
 		event_base_dispatch(worker->base);
-	if (worker->active > 0 || worker->left > 0) { /* the time was up, or the run interrupted */
+	if (worker->active > 0 || !all_started(worker)) { /* the time was up, or the run interrupted */
 		worker->stats.end_ns = clock_now_ns();
 		note_unfinished(worker, worker->stats.end_ns);
 	}

@@ -28,6 +28,8 @@ class Peer:
     """One server of the comparison. {port}, {sleep}, {sleep_ms} and {conf} in its command are filled in when it starts.
     CONF: its configuration in bench/peers. KEEPS: several requests use one connection."""
 
+    body = BODY  # of its answers
+
     def __init__(self, name, command, folder, conf=None, keeps=True):
         self.name, self.command, self.folder, self.conf = name, list(map(str, command)), folder, conf
         self.keeps = keeps
@@ -86,7 +88,7 @@ class Running:
         with self.connect(0.01) as sock:
             for request in [REQUEST, REQUEST] if self.peer.keeps else [LAST_REQUEST]:
                 sock.sendall(request)
-                verify_answer(self.peer.name, read_answer(sock), not self.peer.keeps)
+                verify_answer(self.peer, read_answer(sock))
 
     def first_answer_ms(self):
         """From before exec to the end of the first answer."""
@@ -134,10 +136,10 @@ def read_answer(sock):
     return answer.status, answer.read(), answer.will_close
 
 
-def verify_answer(name, answer, closes):
-    if answer != (200, BODY, closes):
+def verify_answer(peer, answer):
+    if answer != (200, peer.body, not peer.keeps):
         status, body, closed = answer
-        raise Failure(f"{name} answers {status} with {body[:40]!r} and {'closes' if closed else 'keeps the connection'}")
+        raise Failure(f"{peer.name} answers {status} with {body[:40]!r} and {'closes' if closed else 'keeps the connection'}")
 
 
 def read_whole(sock, count):

@@ -4,10 +4,10 @@ from harness.machine import figure, median, ratios, spread
 from harness.peers import LIMIT, OURS, SLEEP_LIMIT
 
 
-def print_costs(title, table, unable=(), notes=(), base=LIMIT):
-    """Server CPU a request, beside that of BASE in the same round, and the rate."""
+def print_costs(title, table, unable=(), notes=(), base=LIMIT, what="server"):
+    """CPU a request, of WHAT is measured, beside that of BASE in the same round, and the rate."""
     print(f"\n{title}")
-    print(f"{'server':<16}{'CPU us':>7}{'min..max':>16}{'ratio':>7}{'min..max':>13}{'1000/s':>8}{'min..max':>13}")
+    print(f"{what:<16}{'CPU us':>7}{'min..max':>16}{'ratio':>7}{'min..max':>13}{'1000/s':>8}{'min..max':>13}")
     for name, row in table.items():
         over = ratios(row["cpu_us"], table[base]["cpu_us"])
         rates = [rps / 1000 for rps in row["rps"]]

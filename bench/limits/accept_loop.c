@@ -1,6 +1,7 @@
 /*
  * The least that a blocking server can do for a connection: accept, read, write, close. The limit for prefork_server.
- * usage: accept_loop PORT
+ * usage: accept_loop PORT [COUNTER]
+ * COUNTER: see counter.h.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -11,6 +12,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "counter.h"
 
 /* As long as prefork_server's answer. */
 static const char answer[] = "HTTP/1.1 200 OK\r\n"
@@ -32,6 +35,7 @@ main(int argc, char **argv)
 	};
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int on = 1;
+	volatile uint64_t *answered = counter_open(argc > 2 ? argv[2] : NULL);
 
 	signal(SIGPIPE, SIG_IGN);
 	if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
@@ -48,6 +52,7 @@ main(int argc, char **argv)
 			continue;
 		if (read(fd, request, sizeof(request)) > 0 && write(fd, answer, sizeof(answer) - 1) < 0)
 			perror("accept_loop: write");
+		++*answered;
 		close(fd);
 	}
 }

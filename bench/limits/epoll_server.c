@@ -3,9 +3,9 @@
  * nothing: it finds CRLF CRLF and answers the lab's 16 bytes, all answers to
  * one read in one write.  No deadlines, no limits, no errors: for bench/ only.
  *
- *   cc -O2 -o epoll_server bench/limits/epoll_server.c && ./epoll_server [PORT]
+ *   cc -O2 -o epoll_server bench/limits/epoll_server.c && ./epoll_server [PORT [COUNTER]]
  *
- * It prints its port and serves 127.0.0.1 until it is killed.
+ * It prints its port and serves 127.0.0.1 until it is killed. COUNTER: see counter.h.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -18,20 +18,28 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "counter.h"
+
 #define EVENTS 256
 #define IN_SIZE 65536
+
+#ifdef KEEP_ALIVE_TOLD /* ab asks in HTTP/1.0: unless it is told, it waits for the end of the connection */
+#define KEEP_ALIVE "Connection: keep-alive\r\n"
+#else
+#define KEEP_ALIVE
+#endif
 
 static const char answer[] = "HTTP/1.1 200 OK\r\n"
 			     "Content-Type: text/plain; charset=utf-8\r\n"
 			     "Content-Length: 16\r\n"
 			     "Date: Sat, 21 Nov 2026 10:00:00 GMT\r\n"
-			     "Server: epoll_server/0.1.0\r\n"
-			     "\r\n"
+			     "Server: epoll_server/0.1.0\r\n" KEEP_ALIVE "\r\n"
 			     "Hello, Anonymous";
 #define ANSWER_LEN (sizeof(answer) - 1)
 
 /* As many answers as requests (of 18 bytes or more) that fit one read. */
 static char answers[IN_SIZE / 18 * ANSWER_LEN];
+static volatile uint64_t *answered;
 
 static int
 open_listener(uint16_t port)
@@ -79,6 +87,7 @@ serve(int fd)
 	}
 	if (count > 0 && send(fd, answers, count * ANSWER_LEN, MSG_NOSIGNAL) < 0)
 		close(fd);
+	*answered += count;
 }
 
 int
@@ -88,6 +97,7 @@ main(int argc, char **argv)
 	int listen_fd = open_listener(argc > 1 ? (uint16_t)atoi(argv[1]) : 0);
 	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 
+	answered = counter_open(argc > 2 ? argv[2] : NULL);
 	for (size_t i = 0; i < sizeof(answers) / ANSWER_LEN; i++)
 		memcpy(answers + i * ANSWER_LEN, answer, ANSWER_LEN);
 	watch(epoll_fd, listen_fd);

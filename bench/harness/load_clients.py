@@ -12,7 +12,7 @@ from harness.machine import Failure
 from harness.measure import ENDLESS, PIPELINE_LUA
 from harness.peers import program
 
-LIMIT, OURS, WRK, AB, H2LOAD, HEY, AUTOCANNON = "bare epoll", "loadgen", "wrk", "ab -k", "h2load", "hey", "autocannon"
+LIMIT, OURS, WRK, AB, H2LOAD, HEY, AUTOCANNON = "bare epoll", "loadgen", "wrk", "ab", "h2load", "hey", "autocannon"
 AB_REQUESTS = 3_000_000  # more than it can make in the time; it allocates 32 bytes for each
 PERCENTILES = {"p50_ms": "50", "p99_ms": "99"}
 
@@ -177,10 +177,10 @@ class Hey(LoadClient):
 
 class Autocannon(LoadClient):
     name, package = AUTOCANNON, "none: tools/deps bench gets it with npm"
+    closes = False  # with -D 1 it counts no answer
 
     def command(self, load, server):
-        return [self.path, "--json", "-c", load.connections, "-p", load.depth, "-d", load.seconds,
-                *([] if load.keeps else ["-D", 1]), server.url]
+        return [self.path, "--json", "-c", load.connections, "-p", load.depth, "-d", load.seconds, server.url]
 
     def told(self, text):
         told = json.loads(text)

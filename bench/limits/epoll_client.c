@@ -102,22 +102,32 @@ count(struct conn *conn)
 	}
 }
 
-/* read_head reads the header at AT. Returns where it ends, and the length of its body in *LENGTH. */
+/* read_head reads the header at AT, line by line. Returns where it ends, and the length of its body in *LENGTH. */
 static const char *
 read_head(const char *at, const char *end, uint64_t *length)
 {
-	static const char status[] = "HTTP/1.1 200 ", field[] = "\r\nContent-Length: ";
-	const char *head_end = memmem(at, (size_t)(end - at), "\r\n\r\n", 4);
-	const char *value;
+	static const char status[] = "HTTP/1.1 200 ", field[] = "Content-Length: ";
+	bool has_length = false;
 
-	if (head_end == NULL)
-		errx(1, "the header of an answer came in pieces");
-	value = memmem(at, (size_t)(head_end - at), field, sizeof(field) - 1);
-	if (memcmp(at, status, sizeof(status) - 1) != 0 || value == NULL)
-		errx(1, "an answer is not 200 with a length: %.*s", (int)(head_end - at), at);
-	*length = strtoull(value + sizeof(field) - 1, NULL, 10);
+	if ((size_t)(end - at) < sizeof(status) || memcmp(at, status, sizeof(status) - 1) != 0)
+		errx(1, "an answer is not 200: %.*s", (int)(end - at), at);
+	for (;;) {
+		const char *next = memchr(at, '\n', (size_t)(end - at));
+
+		if (next++ == NULL)
+			errx(1, "the header of an answer came in pieces");
+		if (*at == '\r')
+			break;
+		if (*at == 'C' && (size_t)(next - at) > sizeof(field) && memcmp(at, field, sizeof(field) - 1) == 0) {
+			*length = strtoull(at + sizeof(field) - 1, NULL, 10);
+			has_length = true;
+		}
+		at = next;
+	}
+	if (!has_length)
+		errx(1, "an answer has no length");
 	body_bytes += *length;
-	return head_end + 4;
+	return at + 2;
 }
 
 /* take_answers goes through what was read; all but the last body is in it. */
@@ -125,7 +135,7 @@ static void
 take_answers(struct conn *conn, const char *at, const char *end)
 {
 	while (at < end) {
-		uint64_t length;
+		uint64_t length = 0;
 
 		if (conn->awaited == 0)
 			errx(1, "an answer to nothing");

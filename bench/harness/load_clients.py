@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from harness import machine
 from harness.machine import Failure
-from harness.measure import ENDLESS, PIPELINE_LUA
+from harness.measure import ENDLESS, LOADGEN_STATUSES, PIPELINE_LUA
 from harness.peers import program
 
 LIMIT, OURS, WRK, AB, H2LOAD, HEY, AUTOCANNON = "bare epoll", "loadgen", "wrk", "ab", "h2load", "hey", "autocannon"
@@ -83,7 +83,7 @@ class Bare(LoadClient):
 
 class Loadgen(LoadClient):
     name = OURS
-    statuses = (0, 3)  # 3: it says that its figures tell of the client, which is what is measured here
+    statuses = LOADGEN_STATUSES
 
     def options(self, load):
         return [*(["-k"] if load.keeps else []), *(["--pipeline", load.depth] if load.depth > 1 else []),

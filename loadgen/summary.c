@@ -17,71 +17,97 @@ distribution_of(const struct histogram *histogram)
 	};
 }
 
+static void
+take_counts(struct summary *summary, const struct result *result)
+{
+	const struct stats *stats = &result->stats;
+
+	summary->end = result->end;
+	summary->complete = stats->complete;
+	summary->failed = stats_failed(stats);
+	memcpy(summary->failures, stats->failures, sizeof(summary->failures));
+	summary->write_errors = stats->write_errors;
+	summary->non_2xx = stats->non_2xx;
+	summary->kept_alive = stats->kept_alive;
+	summary->unfinished = stats->unfinished;
+	summary->overdue = stats->overdue;
+	summary->missed = stats->missed;
+	summary->queued = stats->queued;
+	summary->bytes_received = stats->bytes_received;
+	summary->bytes_body = stats->bytes_body;
+	summary->bytes_sent = stats->bytes_sent;
+	summary->duration_ns = result->duration_ns;
+	summary->client_cpu_ns = result->client_cpu_ns;
+	summary->warmup_ns = result->warmup_ns;
+	summary->document_len = result->document_len;
+	summary->under_way_s = (double)stats->under_way_ns / (double)NS_PER_SEC;
+	summary->active_s = (double)stats->active_ns / (double)NS_PER_SEC;
+	summary->cpu_share = stats->cpu_share;
+	summary->most_open = stats->most_open;
+	summary->tls_facts = stats->tls_facts;
+	memcpy(summary->server, stats->server, sizeof(summary->server));
+}
+
+static void
+take_distributions(struct summary *summary, const struct stats *stats)
+{
+	summary->connect = distribution_of(&stats->connect);
+	summary->tls = distribution_of(&stats->tls);
+	summary->processing = distribution_of(&stats->processing);
+	summary->waiting = distribution_of(&stats->waiting);
+	summary->total = distribution_of(&stats->total);
+	summary->service = distribution_of(&stats->service);
+	summary->delay = distribution_of(&stats->delay);
+	summary->lag = distribution_of(&stats->lag);
+	for (unsigned percent = 0; percent <= 100; percent++)
+		summary->percentiles[percent] = histogram_percentile(&stats->total, percent);
+	summary->p99_9_ns = histogram_percentile(&stats->total, 99.9);
+	summary->p50_interval = interval_of_percentile(&stats->total, 50);
+	summary->p90_interval = interval_of_percentile(&stats->total, 90);
+	summary->p99_interval = interval_of_percentile(&stats->total, 99);
+	summary->p99_9_interval = interval_of_percentile(&stats->total, 99.9);
+	summary->service_p50_ns = histogram_percentile(&stats->service, 50);
+	summary->service_p99_ns = histogram_percentile(&stats->service, 99);
+	summary->delay_p99_ns = histogram_percentile(&stats->delay, 99);
+	summary->lag_p99_ns = histogram_percentile(&stats->lag, 99);
+}
+
+static void
+take_rates(struct summary *summary, const struct cell *cell)
+{
+	double seconds = (double)summary->duration_ns / (double)NS_PER_SEC;
+	double at_a_time = (double)cell->concurrency * (double)cell->config->pipeline;
+
+	if (seconds <= 0)
+		return;
+	if (summary->complete > 0) {
+		summary->rps = (double)summary->complete / seconds;
+		summary->time_per_request_all_ms = seconds * 1000 / (double)summary->complete;
+		/*
+		 * An open loop has no fixed number of requests at a time.  By
+		 * Little's law the mean of those that there were gives the mean response time.
+		 */
+		summary->time_per_request_ms =
+		    cell->open_loop ? summary_ms(summary->total.mean) : at_a_time * summary->time_per_request_all_ms;
+	}
+	if (cell->open_loop) {
+		summary->rps_started = (double)(summary->complete + summary->unfinished) / seconds;
+		summary->rps_due = summary->rps_started + (double)summary->missed / seconds;
+	}
+}
+
 void
 summary_make(struct summary *summary, const struct cell *cell, const struct result *result)
 {
-	const struct stats *stats = &result->stats;
-	double seconds = (double)result->duration_ns / (double)NS_PER_SEC;
+	const struct fit *fit = &result->stats.fit;
 
-	*summary = (struct summary){
-	    .end = result->end,
-	    .complete = stats->complete,
-	    .failed = stats_failed(stats),
-	    .write_errors = stats->write_errors,
-	    .non_2xx = stats->non_2xx,
-	    .kept_alive = stats->kept_alive,
-	    .unfinished = stats->unfinished,
-	    .overdue = stats->overdue,
-	    .missed = stats->missed,
-	    .queued = stats->queued,
-	    .warmup_ns = result->warmup_ns,
-	    .bytes_received = stats->bytes_received,
-	    .bytes_body = stats->bytes_body,
-	    .bytes_sent = stats->bytes_sent,
-	    .duration_ns = result->duration_ns,
-	    .client_cpu_ns = result->client_cpu_ns,
-	    .document_len = result->document_len,
-	    .connect = distribution_of(&stats->connect),
-	    .processing = distribution_of(&stats->processing),
-	    .waiting = distribution_of(&stats->waiting),
-	    .total = distribution_of(&stats->total),
-	    .tls = distribution_of(&stats->tls),
-	    .service = distribution_of(&stats->service),
-	    .delay = distribution_of(&stats->delay),
-	    .lag = distribution_of(&stats->lag),
-	    .p99_9_ns = histogram_percentile(&stats->total, 99.9),
-	    .p50_interval = interval_of_percentile(&stats->total, 50),
-	    .p90_interval = interval_of_percentile(&stats->total, 90),
-	    .p99_interval = interval_of_percentile(&stats->total, 99),
-	    .p99_9_interval = interval_of_percentile(&stats->total, 99.9),
-	    .service_p50_ns = histogram_percentile(&stats->service, 50),
-	    .service_p99_ns = histogram_percentile(&stats->service, 99),
-	    .lag_p99_ns = histogram_percentile(&stats->lag, 99),
-	    .delay_p99_ns = histogram_percentile(&stats->delay, 99),
-	    .under_way_s = (double)stats->under_way_ns / (double)NS_PER_SEC,
-	    .active_s = (double)stats->active_ns / (double)NS_PER_SEC,
-	    .cpu_share = stats->cpu_share,
-	    .most_open = stats->most_open,
-	    .tls_facts = stats->tls_facts,
-	};
-	memcpy(summary->failures, stats->failures, sizeof(summary->failures));
-	memcpy(summary->server, stats->server, sizeof(summary->server));
-	if (stats->complete > 0 && seconds > 0) {
-		summary->rps = (double)stats->complete / seconds;
-		summary->time_per_request_all_ms = seconds * 1000 / (double)stats->complete;
-		summary->time_per_request_ms = cell->concurrency * summary->time_per_request_all_ms;
+	*summary = (struct summary){0};
+	take_counts(summary, result);
+	take_distributions(summary, &result->stats);
+	take_rates(summary, cell);
+	if (cell->open_loop && cell->config->arrivals == ARRIVALS_POISSON && fit->count > 0) {
+		summary->departures_distance = fit_distance(fit);
+		summary->departures_limit = fit_limit(fit->count);
 	}
-	if (cell->open_loop) {
-		/* Departures: those that ended, those still under way, and those that never left. */
-		uint64_t due = stats->complete + stats->unfinished + stats->missed;
-
-		summary->rps_due = seconds > 0 ? (double)due / seconds : 0;
-		if (cell->config->arrivals == ARRIVALS_POISSON && stats->fit.count > 0) {
-			summary->departures_distance = fit_distance(&stats->fit);
-			summary->departures_limit = fit_limit(stats->fit.count);
-		}
-	}
-	for (unsigned percent = 0; percent <= 100; percent++)
-		summary->percentiles[percent] = histogram_percentile(&stats->total, percent);
 	summary->checks_failed = check_all(summary->checks, cell, summary);
 }

@@ -23,8 +23,10 @@ struct summary {
 	uint64_t duration_ns, client_cpu_ns, warmup_ns;
 	int64_t document_len; /* -1: no good response came */
 	double rps;
-	double rps_due;                 /* open loop: requests per second that were due; else 0 */
-	double time_per_request_ms;     /* ab's "mean": concurrency * duration / complete */
+	double rps_due;     /* open loop: requests per second that were due; else 0 */
+	double rps_started; /* of those: that began before time was up */
+	/* ab's "mean": requests at a time * duration / complete; open loop: the mean response time, by Little's law the same */
+	double time_per_request_ms;
 	double time_per_request_all_ms; /* ab's "mean, across all concurrent requests": duration / complete */
 	/* total is the response time; service, delay and lag are an open loop's (stats.h). */
 	struct distribution connect, tls, processing, waiting, total, service, delay, lag;
@@ -35,8 +37,8 @@ struct summary {
 	double departures_distance, departures_limit; /* fit.h; 0: nothing to judge */
 	double active_s;                              /* stats.active_ns */
 	double under_way_s; /* closed loop: the times of all requests in it, also of the unfinished */
-	double cpu_share;                             /* of a CPU, of the busiest thread */
-	uint32_t most_open;                           /* connections at one time */
+	double cpu_share;   /* of a CPU, of the busiest thread */
+	uint32_t most_open; /* connections at one time */
 	struct check checks[CHECK_KINDS];
 	size_t checks_failed;
 	struct tls_facts tls_facts;
@@ -49,7 +51,11 @@ struct summary {
 		50, 66, 75, 80, 90, 95, 98, 99 \
 	}
 
-/* summary_make takes the figures out of RESULT, which may be freed then. */
+/*
+ * summary_make takes the figures of CELL out of RESULT, which may be freed
+ * then, and judges them (check.h).  RESULT may be that of several repetitions: merged stats, and the sums of
+ * their durations and CPU times.
+ */
 void summary_make(struct summary *summary, const struct cell *cell, const struct result *result);
 
 /* summary_ms converts nanoseconds. */

@@ -6,7 +6,10 @@
 void
 trace_request(FILE *out, const char *method, const struct request *request)
 {
-	fprintf(out, "INFO: %s header == \n---\n%.*s\n---\n", method, (int)request->len, request->bytes);
+	const char *end = memmem(request->bytes, request->bytes_len, "\r\n\r\n", 4);
+	size_t len = end != NULL ? (size_t)(end + 4 - request->bytes) : request->bytes_len;
+
+	fprintf(out, "INFO: %s header == \n---\n%.*s\n---\n", method, (int)len, request->bytes);
 }
 
 void
@@ -29,6 +32,7 @@ trace_received(struct trace *trace, const char *data, size_t len, int64_t level)
 		return;
 	fprintf(trace->out, "LOG: header received:\n");
 	fwrite(trace->head, 1, end != NULL ? (size_t)(end + 4 - trace->head) : trace->len, trace->out);
+	fputc('\n', trace->out);
 	trace->shown = true;
 }
 

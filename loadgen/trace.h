@@ -25,7 +25,7 @@ struct trace {
 	char head[TRACE_HEAD_MAX];
 };
 
-/* trace_request prints the request of a cell. */
+/* trace_request prints the header of a cell's request. */
 void trace_request(FILE *out, const char *method, const struct request *request);
 
 /* trace_received takes DATA[0..LEN) as it came; trace_end says that the response ended with FACTS. */

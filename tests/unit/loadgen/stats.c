@@ -97,7 +97,7 @@ test_merging_adds_up(void **state)
 static void
 test_a_summary_has_abs_formulas(void **state)
 {
-	const struct config config = {.requests = 100};
+	struct config config = {.requests = 100, .pipeline = 1};
 	struct cell cell = {.config = &config, .concurrency = 5};
 	struct result result = {.duration_ns = 2 * NS_PER_SEC, .document_len = 16};
 	struct summary summary;
@@ -113,6 +113,7 @@ test_a_summary_has_abs_formulas(void **state)
 	assert_true(summary.rps == 50);
 	assert_true(summary.time_per_request_ms == 100);
 	assert_true(summary.time_per_request_all_ms == 20);
+	assert_true(summary.rps_due == 0 && summary.rps_started == 0);
 	assert_int_equal(summary.percentiles[0], NS_PER_MS);
 	assert_int_equal(summary.percentiles[100], 100 * NS_PER_MS);
 	for (unsigned i = 1; i < 100; i++)

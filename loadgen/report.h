@@ -14,6 +14,12 @@
 /* report_is_ab tells whether the run is one cell, reported as ab does. */
 bool report_is_ab(const struct sweep *sweep);
 
+/* report_counts_requests tells whether "Completed 100 requests" is said meanwhile, as ab does for one cell of many requests. */
+bool report_counts_requests(const struct config *config);
+
+/* report_sends_body tells whether requests of ROW have a body: ab then reports what was sent. */
+bool report_sends_body(const struct row *row);
+
 /*
  * report_begin prints what comes before the run, and report_end the results,
  * on standard output unless data goes there.
@@ -23,20 +29,40 @@ void report_end(const struct sweep *sweep);
 
 /*
  * report_check_files finds out before the run whether the files can be
- * written.  Returns false after saying which one cannot.
+ * written, and the plot drawn.  Returns false after saying which one cannot.
  */
 MUST_CHECK bool report_check_files(const struct config *config);
 
-/* report_write_files writes --json, --csv, -e and -g. Returns false after saying which could not be written. */
+/* report_write_files writes all files that were asked for. Returns false after saying which could not be written. */
 MUST_CHECK bool report_write_files(const struct sweep *sweep);
 
-/* The reports, one file each. The argument is a struct sweep (outfile_fn). */
+/* The reports, one file each. */
 void report_ab_begin(const struct sweep *sweep, FILE *out);
 void report_ab(const struct sweep *sweep, FILE *out);
+void report_html_begin(FILE *out);
+void report_html(const struct sweep *sweep, FILE *out);
 void report_table(const struct sweep *sweep, FILE *out);
+
+/* report_details: what loadgen has to add below ab's report of one cell. */
+void report_details(const struct row *row, FILE *out);
+
+/*
+ * report_remarks has PRINT print a line for each thing that must be known to
+ * read the figures of ROW right: requests that are not in them, what a closed loop hides, checks that
+ * failed, expectations that were not met.  Nothing where all is well.
+ */
+typedef void remark_fn(FILE *out, const char *text);
+void report_remarks(const struct row *row, FILE *out, remark_fn *print);
+
+/* The files. The argument is a struct sweep (outfile_fn). */
 void report_json(FILE *out, const void *sweep);
 void report_csv(FILE *out, const void *sweep);
+void report_series(FILE *out, const void *sweep);
+void report_hgrm(FILE *out, const void *sweep);        /* of the first cell, as the two below */
 void report_percentiles(FILE *out, const void *sweep); /* -e */
 void report_samples(FILE *out, const void *sweep);     /* -g */
+
+/* report_plot_script prints what gnuplot draws to its standard output: a PNG, or an SVG. */
+void report_plot_script(const struct sweep *sweep, FILE *out, bool png);
 
 #endif

@@ -1,20 +1,46 @@
 /* ab's report of one cell, line by line (httpd 2.4, support/ab.c). */
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "common/version.h"
 #include "loadgen/report.h"
 
+/* has_port tells whether PROXY is host:port; the colons of [::1] do not count. */
+static bool
+has_port(const char *proxy)
+{
+	const char *bracket = strrchr(proxy, ']');
+
+	return strchr(bracket != NULL ? bracket : proxy, ':') != NULL;
+}
+
 void
 report_ab_begin(const struct sweep *sweep, FILE *out)
 {
 	const struct config *config = sweep->config;
-	bool lines = !config->quiet && config->requests > REPORT_AB_QUIET;
 
 	fprintf(out, "This is loadgen, Version %s, with the flags and the report of ApacheBench\n\n", LOOPFORK_VERSION);
-	fprintf(out, "Benchmarking %s (be patient)%s", sweep->targets[0].host, lines ? "\n" : "...");
+	fprintf(out, "Benchmarking %s ", sweep->targets[0].host);
+	if (config->proxy != NULL)
+		fprintf(out, "[through %s%s] ", config->proxy, has_port(config->proxy) ? "" : ":80");
+	fprintf(out, "(be patient)%s", report_counts_requests(config) ? "\n" : "...");
 	fflush(out);
+}
+
+/* print_tls: nothing where there was no TLS. */
+static void
+print_tls(FILE *out, const struct tls_facts *facts)
+{
+	if (facts->protocol[0] == '\0')
+		return;
+	fprintf(out, "SSL/TLS Protocol:       %s,%s,%d,%d\n", facts->protocol, facts->cipher, facts->bits,
+	    facts->cipher_bits);
+	if (facts->temp_key[0] != '\0')
+		fprintf(out, "Server Temp Key:        %s\n", facts->temp_key);
+	if (facts->server_name[0] != '\0')
+		fprintf(out, "TLS Server Name:        %s\n", facts->server_name);
 }
 
 static void
@@ -23,10 +49,15 @@ print_server(FILE *out, const struct row *row)
 	const struct summary *summary = &row->summary;
 
 	fprintf(out, "\n\n");
-	fprintf(out, "Server Software:        %s\n", summary->server);
+	/* Of "Apache/2.4 (Debian)" ab shows the first word. */
+	fprintf(out, "Server Software:        %.*s\n", (int)strcspn(summary->server, " "), summary->server);
 	fprintf(out, "Server Hostname:        %s\n", row->cell.target->host);
-	fprintf(out, "Server Port:            %" PRIu16 "\n\n", row->cell.target->port);
-	fprintf(out, "Document Path:          %s\n", row->cell.path);
+	if (row->cell.target->socket != NULL)
+		fprintf(out, "Server Socket:          %s\n", row->cell.target->socket);
+	else
+		fprintf(out, "Server Port:            %" PRIu16 "\n", row->cell.target->port);
+	print_tls(out, &summary->tls_facts);
+	fprintf(out, "\nDocument Path:          %s\n", row->cell.path);
 	if (row->cell.config->variable_length)
 		fprintf(out, "Document Length:        Variable\n\n");
 	else
@@ -39,6 +70,7 @@ print_counts(FILE *out, const struct row *row)
 {
 	const struct summary *summary = &row->summary;
 	const struct config *config = row->cell.config;
+	const uint64_t *failures = summary->failures;
 
 	fprintf(out, "Concurrency Level:      %" PRIu32 "\n", row->cell.concurrency);
 	fprintf(out, "Time taken for tests:   %.3f seconds\n", (double)summary->duration_ns / (double)NS_PER_SEC);
@@ -47,12 +79,10 @@ print_counts(FILE *out, const struct row *row)
 	if (summary->failed > 0)
 		fprintf(out,
 		    "   (Connect: %" PRIu64 ", Receive: %" PRIu64 ", Length: %" PRIu64 ", Exceptions: %" PRIu64 ")\n",
-		    summary->failures[FAILURE_CONNECT] + summary->failures[FAILURE_TLS],
-		    summary->failures[FAILURE_RESET],
-		    summary->failures[FAILURE_TRUNCATED] + summary->failures[FAILURE_LENGTH],
-		    summary->failures[FAILURE_MALFORMED]);
-	if (summary->failures[FAILURE_TIMEOUT] > 0) /* ab ends the run at the first one, so it has no line for it */
-		fprintf(out, "Timed out requests:     %" PRIu64 "\n", summary->failures[FAILURE_TIMEOUT]);
+		    failures[FAILURE_CONNECT] + failures[FAILURE_TLS], failures[FAILURE_RESET],
+		    failures[FAILURE_TRUNCATED] + failures[FAILURE_LENGTH], failures[FAILURE_MALFORMED]);
+	if (failures[FAILURE_TIMEOUT] > 0) /* ab ends the run at the first one, so it has no line for it */
+		fprintf(out, "Timed out requests:     %" PRIu64 "\n", failures[FAILURE_TIMEOUT]);
 	if (summary->write_errors > 0)
 		fprintf(out, "Write errors:           %" PRIu64 "\n", summary->write_errors);
 	if (summary->non_2xx > 0)
@@ -60,7 +90,7 @@ print_counts(FILE *out, const struct row *row)
 	if (config->spec.keep_alive)
 		fprintf(out, "Keep-Alive requests:    %" PRIu64 "\n", summary->kept_alive);
 	fprintf(out, "Total transferred:      %" PRIu64 " bytes\n", summary->bytes_received);
-	if (request_has_body(&config->spec))
+	if (report_sends_body(row))
 		fprintf(out, "Total body sent:        %" PRIu64 "\n", summary->bytes_sent);
 	fprintf(out, "HTML transferred:       %" PRIu64 " bytes\n", summary->bytes_body);
 }
@@ -79,7 +109,7 @@ print_rates(FILE *out, const struct row *row)
 	    summary->time_per_request_all_ms);
 	fprintf(
 	    out, "Transfer rate:          %.2f [Kbytes/sec] received\n", (double)summary->bytes_received / kib_seconds);
-	if (!request_has_body(&row->cell.config->spec))
+	if (!report_sends_body(row))
 		return;
 	fprintf(out, "                        %.2f kb/s sent\n", (double)summary->bytes_sent / kib_seconds);
 	fprintf(out, "                        %.2f kb/s total\n",
@@ -131,6 +161,8 @@ print_times(FILE *out, const struct row *row)
 
 	fprintf(out, "\nConnection Times (ms)\n");
 	fprintf(out, deviation ? "              min  mean[+/-sd] median   max\n" : "              min   avg   max\n");
+	if (row->cell.open_loop) /* the rows add up: due, begun, connected, answered */
+		print_times_row(out, "Delay:", &summary->delay, deviation);
 	print_times_row(out, "Connect:", &summary->connect, deviation);
 	print_times_row(out, "Processing:", &summary->processing, deviation);
 	print_times_row(out, "Waiting:", &summary->waiting, deviation);
@@ -154,42 +186,17 @@ print_percentiles(FILE *out, const struct summary *summary)
 	fprintf(out, " 100%%  %5ld (longest request)\n", whole_ms((double)summary->percentiles[100]));
 }
 
-/* print_microseconds adds, below everything ab prints, what its whole milliseconds hide. */
-static void
-print_microseconds(FILE *out, const struct summary *summary)
-{
-	fprintf(out, "\nTotal time of a request (us)\n");
-	fprintf(out, "  min %.0f, mean %.1f, sd %.1f, 50%% %.0f, 90%% %.0f, 99%% %.0f, max %.0f\n",
-	    (double)summary->total.min / 1e3, summary->total.mean / 1e3, summary->total.sd / 1e3,
-	    (double)summary->percentiles[50] / 1e3, (double)summary->percentiles[90] / 1e3,
-	    (double)summary->percentiles[99] / 1e3, (double)summary->total.max / 1e3);
-}
-
 void
 report_ab(const struct sweep *sweep, FILE *out)
 {
 	const struct row *row = &sweep->rows[0];
-	const struct config *config = sweep->config;
-	bool lines = !config->quiet && config->requests > REPORT_AB_QUIET;
 
-	if (!row->measured) {
-		fputc('\n', out);
-		return;
-	}
-	if (row->summary.end == CELL_DONE && lines) {
-		fflush(out);
-		fprintf(stderr, "Finished %" PRIu64 " requests\n", row->summary.complete);
-	} else if (row->summary.end == CELL_DONE) {
-		fputs("..done\n", out);
-	}
 	print_server(out, row);
 	print_counts(out, row);
 	print_rates(out, row);
-	if (row->summary.complete == 0)
-		return;
-	print_times(out, row);
-	if (!config->no_percentiles && row->summary.complete > 1) {
+	if (row->summary.complete > 0)
+		print_times(out, row);
+	if (!sweep->config->no_percentiles && row->summary.complete > 1)
 		print_percentiles(out, &row->summary);
-		print_microseconds(out, &row->summary);
-	}
+	report_details(row, out);
 }

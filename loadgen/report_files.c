@@ -1,0 +1,44 @@
+/* ab's two files: percentiles as CSV (-e), and a line for each request as TSV (-g). */
+#include <inttypes.h>
+#include <math.h>
+#include <time.h>
+
+#include "common/clock.h"
+#include "loadgen/report.h"
+
+void
+report_percentiles(FILE *out, const void *what)
+{
+	const struct sweep *sweep = what;
+
+	fprintf(out, "Percentage served,Time in ms\n");
+	for (int percent = 0; percent <= 100; percent++)
+		fprintf(out, "%d,%.3f\n", percent, summary_ms((double)sweep->rows[0].summary.percentiles[percent]));
+}
+
+static long
+whole_ms(uint64_t ns)
+{
+	return lround(summary_ms((double)ns));
+}
+
+void
+report_samples(FILE *out, const void *what)
+{
+	const struct sweep *sweep = what;
+	const struct result *result = &sweep->result;
+
+	fprintf(out, "starttime\tseconds\tctime\tdtime\tttime\twait\n");
+	for (uint64_t i = 0; result->samples != NULL && i < result->stats.complete; i++) {
+		const struct sample *sample = &result->samples[i];
+		time_t seconds = (time_t)((sample->start_ns + result->wall_offset_ns) / NS_PER_SEC);
+		struct tm parts;
+		char text[32];
+
+		localtime_r(&seconds, &parts);
+		strftime(text, sizeof(text), "%a %b %d %H:%M:%S %Y", &parts);
+		fprintf(out, "%s\t%lld\t%ld\t%ld\t%ld\t%ld\n", text, (long long)seconds, whole_ms(sample->connect_ns),
+		    whole_ms(sample->total_ns - sample->connect_ns), whole_ms(sample->total_ns),
+		    whole_ms(sample->waiting_ns));
+	}
+}

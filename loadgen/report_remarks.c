@@ -1,0 +1,106 @@
+/* What must be known to read a cell's figures right, a line each. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+
+#include "common/clock.h"
+#include "loadgen/report.h"
+
+/*
+ * A closed loop hides a stall when its longest time stands far above what
+ * nearly all requests took, and is long enough that in an open loop more than 1% of all requests would have met it.
+ */
+#define STALL_TIMES_P90 5
+#define STALL_SHARE 0.01
+
+struct remarks {
+	FILE *out;
+	remark_fn *print;
+};
+
+static void PRINTF_LIKE(2, 3) remark(const struct remarks *remarks, const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	remarks->print(remarks->out, text);
+}
+
+static void
+tell_uncounted(const struct remarks *remarks, const struct summary *summary)
+{
+	if (summary->overdue > 0)
+		remark(remarks,
+		    "%" PRIu64 " requests were under way when time was up; %" PRIu64
+		    " of them had waited longer than any answer took, and are in the times above with their age",
+		    summary->unfinished, summary->overdue);
+	else if (summary->unfinished > 0)
+		remark(remarks, "%" PRIu64 " requests were under way when time was up", summary->unfinished);
+	if (summary->missed > 0)
+		remark(remarks,
+		    "%" PRIu64
+		    " requests were due and could not even begin: all connections were busy until time was up",
+		    summary->missed);
+	if (summary->queued > 0)
+		remark(remarks,
+		    "%" PRIu64
+		    " requests were due while all connections were busy, and waited for one; more connections "
+		    "(-c) would show what the server does with more at a time",
+		    summary->queued);
+}
+
+static void
+tell_stall(const struct remarks *remarks, const struct row *row)
+{
+	const struct summary *summary = &row->summary;
+	double max = (double)summary->total.max, p90 = (double)summary->percentiles[90];
+
+	if (row->cell.open_loop || summary->complete < 2 || max < STALL_TIMES_P90 * p90 ||
+	    max < STALL_SHARE * (double)summary->duration_ns)
+		return;
+	remark(remarks,
+	    "The slowest request took %.1f ms, and 90%% took %.1f ms or less.  In this closed loop a connection that "
+	    "waits "
+	    "asks for nothing, so a stall of the server is counted once for each connection, however many requests it "
+	    "would have kept waiting.  An open loop shows them: --rate %.0f",
+	    summary_ms(max), summary_ms(p90), fmax(1, floor(summary->rps)));
+}
+
+static void
+tell_expectations(const struct remarks *remarks, const struct row *row)
+{
+	const struct config *config = row->cell.config;
+
+	for (size_t i = 0; i < config->expects_len; i++) {
+		const struct expect *expect = &config->expects[i];
+		double measured;
+		char text[64];
+
+		if (expect_holds(expect, &row->summary, &measured))
+			continue;
+		expect_format(expect, measured, text, sizeof(text));
+		remark(remarks, "Not as expected: %s, but it was %s", expect->text, text);
+	}
+}
+
+void
+report_remarks(const struct row *row, FILE *out, remark_fn *print)
+{
+	const struct remarks remarks = {.out = out, .print = print};
+	const struct summary *summary = &row->summary;
+
+	tell_uncounted(&remarks, summary);
+	tell_stall(&remarks, row);
+	for (unsigned i = 0; i < CHECK_KINDS; i++) {
+		char sentence[512];
+
+		if (summary->checks[i].state != CHECK_FAILED)
+			continue;
+		check_sentence((enum check_kind)i, &summary->checks[i], sentence, sizeof(sentence));
+		remark(&remarks, "Check failed (%s): %s", check_name((enum check_kind)i), sentence);
+	}
+	tell_expectations(&remarks, row);
+}

@@ -256,11 +256,11 @@ static void
 draw_history(const struct progress *progress, struct block *block)
 {
 	char text[PROGRESS_HISTORY * SPARKLINE_BYTES + 1];
-	size_t len = history_len(progress), shown = len;
+	size_t len = history_len(progress);
+	size_t room = block->columns > 2 * BESIDE_SPARKLINE ? block->columns - BESIDE_SPARKLINE : block->columns;
+	size_t shown = len < room ? len : room;
 	double highest;
 
-	if (block->columns > BESIDE_SPARKLINE && shown > block->columns - BESIDE_SPARKLINE)
-		shown = block->columns - BESIDE_SPARKLINE;
 	if (shown < 2)
 		return;
 	highest = sparkline_write(text, progress->history + len - shown, shown, progress->screen.utf8);

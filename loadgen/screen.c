@@ -3,13 +3,21 @@
 
 #include <langinfo.h>
 #include <locale.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "common/compiler.h"
+
 #define COLUMNS 80
 #define ROWS 24
+#define WIPE "\r\033[J"
+
+/* The terminal that lines stand on; -1: none. A signal belongs to the process, and so does this. */
+static atomic_int drawn_on = -1;
 
 bool
 screen_usable(int fd)
@@ -33,6 +41,29 @@ locale_is_utf8(void)
 	return utf8;
 }
 
+/* on_end: the program ends by signal NUMBER, and what it has drawn goes with it. */
+static void
+on_end(int number)
+{
+	int fd = drawn_on;
+	ssize_t wiped = fd != -1 ? write(fd, WIPE, sizeof(WIPE) - 1) : 0;
+
+	(void)wiped;
+	raise(number); /* has its default effect again */
+}
+
+/* watch_end: what ends the program without a word, as timeout(1) does, is to leave nothing behind. */
+static void
+watch_end(void)
+{
+	static const int numbers[] = {SIGTERM, SIGHUP, SIGQUIT};
+	struct sigaction now, ours = {.sa_handler = on_end, .sa_flags = (int)SA_RESETHAND | SA_NODEFER};
+
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+			sigaction(numbers[i], &ours, NULL);
+}
+
 void
 screen_init(struct screen *screen, FILE *out)
 {
@@ -43,6 +74,7 @@ screen_init(struct screen *screen, FILE *out)
 	    .utf8 = locale_is_utf8(),
 	    .colors = no_color == NULL || *no_color == '\0',
 	};
+	watch_end();
 }
 
 void
@@ -65,6 +97,14 @@ in_background(const struct screen *screen)
 	return foreground != -1 && foreground != getpgrp();
 }
 
+/* forget: nothing that stands on the terminal is ours. */
+static void
+forget(struct screen *screen)
+{
+	screen->drawn = false;
+	drawn_on = -1;
+}
+
 /*
  * The cursor rests at the beginning of the block.  A terminal that is made
  * narrower wraps the lines, so that nobody can say how many rows they take;
@@ -79,7 +119,7 @@ screen_draw(struct screen *screen, const char *lines)
 	FILE *frame;
 
 	if (in_background(screen)) {
-		screen->drawn = false;
+		forget(screen);
 		return;
 	}
 	frame = open_memstream(&text, &len);
@@ -95,6 +135,7 @@ screen_draw(struct screen *screen, const char *lines)
 		fwrite(text, 1, len, screen->out);
 		fflush(screen->out);
 		screen->drawn = true;
+		drawn_on = fileno(screen->out);
 	}
 	free(text);
 }
@@ -103,8 +144,8 @@ void
 screen_clear(struct screen *screen)
 {
 	if (screen->drawn && !in_background(screen)) {
-		fputs("\r\033[J", screen->out);
+		fputs(WIPE, screen->out);
 		fflush(screen->out);
 	}
-	screen->drawn = false;
+	forget(screen);
 }

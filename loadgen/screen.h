@@ -16,7 +16,11 @@ struct screen {
 /* screen_usable tells whether FD is a terminal on which the cursor can be moved ($TERM). */
 bool screen_usable(int fd);
 
-/* screen_init prepares to draw on OUT, and reads the environment. */
+/*
+ * screen_init prepares to draw on OUT, and reads the environment.  From now
+ * on SIGTERM, SIGHUP and SIGQUIT, where they have their default effect, wipe what was drawn before they end the
+ * program.
+ */
 void screen_init(struct screen *screen, FILE *out);
 
 /* screen_size asks how large the terminal is at the moment; where it does not say, 80 columns and 24 rows. */

@@ -5,7 +5,6 @@ import io
 import json
 import os
 import pathlib
-import pty
 import re
 import resource
 import signal
@@ -174,32 +173,6 @@ class TestTable:
             lines = loadgen("-n", 5, "-c", "1,5", server.url).stdout.splitlines()
         assert lines[1] == f"{server.url}  toy/1"
         assert [line.split()[:3] for line in lines[5:7]] == [["1", "5", "0"], ["5", "5", "0"]]
-
-    def test_progress_goes_to_a_terminal_only(self):
-        with ScriptedServer(slow(0.1)) as server:
-            command = ["-n", 5, "-c", "1,2", server.url]
-            assert loadgen(*command).stderr == ""
-            assert "%" in terminal_output(*command)
-            assert terminal_output("-q", *command) == ""
-
-
-def terminal_output(*arguments):
-    """What loadgen prints on standard error when that is a terminal."""
-    leader, follower = pty.openpty()
-    with subprocess.Popen([LOADGEN, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=follower) as process:
-        os.close(follower)
-        text = b""
-        while True:
-            try:
-                part = os.read(leader, 4096)
-            except OSError:  # how Linux says that the last writer is gone
-                break
-            if not part:
-                break
-            text += part
-        process.wait(PATIENCE)
-    os.close(leader)
-    return text.decode()
 
 
 class TestFiles:

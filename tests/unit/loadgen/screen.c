@@ -201,6 +201,45 @@ test_a_job_in_the_background_draws_nothing(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* The terminal outlives the program here, and a program that drew nothing leaves it alone. */
+static void
+test_a_signal_that_ends_the_program_wipes_first(void **state)
+{
+	static const char *const expected[] = {"\rblock\033[K\r\r\n\033[J\033[1A\r\033[J", ""};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		pid_t child = fork();
+		struct screen screen;
+		int status;
+
+		if (child == 0) {
+			screen_init(&screen, out);
+			if (i == 0)
+				screen_draw(&screen, "block\n");
+			raise(SIGTERM);
+			_exit(0);
+		}
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+		assert_string_equal(received(), expected[i]);
+	}
+}
+
+static void
+test_a_signal_that_is_ignored_stays_so(void **state)
+{
+	struct sigaction action;
+	struct screen screen;
+
+	(void)state;
+	signal(SIGHUP, SIG_IGN);
+	screen_init(&screen, out);
+	assert_int_equal(sigaction(SIGHUP, NULL, &action), 0);
+	assert_true(action.sa_handler == SIG_IGN);
+	signal(SIGHUP, SIG_DFL);
+}
+
 int
 main(void)
 {
@@ -211,6 +250,9 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_which_terminals_are_usable, open_terminal, close_terminal),
 	    cmocka_unit_test_setup_teardown(
 		test_the_environment_says_which_characters_and_whether_colors, open_terminal, close_terminal),
+	    cmocka_unit_test_setup_teardown(
+		test_a_signal_that_ends_the_program_wipes_first, open_terminal, close_terminal),
+	    cmocka_unit_test_setup_teardown(test_a_signal_that_is_ignored_stays_so, open_terminal, close_terminal),
 	    cmocka_unit_test_setup_teardown(test_a_job_in_the_background_draws_nothing, open_terminal, close_terminal),
 	};
 

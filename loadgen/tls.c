@@ -128,7 +128,11 @@ choose_protocol(SSL_CTX *ssl, const char *name, char *error, size_t error_size)
 	} protocols[] = {
 	    {"ALL", TLS1_VERSION, 0},
 	    {"SSL2", -1, -1}, /* gone since OpenSSL 1.1 */
+#ifdef OPENSSL_NO_SSL3        /* setting it would succeed all the same */
+	    {"SSL3", -1, -1},
+#else
 	    {"SSL3", SSL3_VERSION, SSL3_VERSION},
+#endif
 	    {"TLS1", TLS1_VERSION, TLS1_VERSION},
 	    {"TLS1.1", TLS1_1_VERSION, TLS1_1_VERSION},
 	    {"TLS1.2", TLS1_2_VERSION, TLS1_2_VERSION},
@@ -187,7 +191,7 @@ load_certificate(SSL_CTX *ssl, const char *path, char *error, size_t error_size)
 
 	if (SSL_CTX_use_certificate_chain_file(ssl, path) != 1)
 		what = "has no certificate that can be read";
-	else if (SSL_CTX_use_PrivateKey_file(ssl, path, SSL_FILETYPE_PEM) != 1)
+	else if (SSL_CTX_use_PrivateKey_file(ssl, path, SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(ssl) != 1)
 		what = "has no private key for its certificate";
 	if (what == NULL)
 		return 0;
@@ -332,8 +336,10 @@ tls_handshake(struct tls *tls)
 {
 	int result = SSL_do_handshake(tls->ssl);
 
-	if (result == 1)
+	if (result == 1) {
+		ERR_clear_error(); /* of what was tried in vain: SSL_get_error() would take it for a later call's */
 		return 0;
+	}
 	result = failed(tls, result);
 	return result == 0 ? -ECONNRESET : result;
 }

@@ -25,6 +25,7 @@ struct cell {
 };
 
 #define CELL_TEXT_MAX 96
+#define CELL_WHY_MAX 256
 
 /* cell_describe writes what CELL is besides its target, in CELL_TEXT_MAX bytes: "c 10, sleep 0.1 s". */
 void cell_describe(const struct cell *cell, char *text);
@@ -57,6 +58,7 @@ struct result {
 	struct stats stats;
 	enum cell_end end;
 	int error;              /* errno value behind `end`, or 0 */
+	char why[CELL_WHY_MAX]; /* where `error` is EPROTO: what TLS or the proxy said */
 	uint64_t duration_ns;   /* from before the first connect until after the last response (or until time was up) */
 	uint64_t client_cpu_ns; /* CPU time of this process meanwhile */
 	uint64_t warmup_ns;     /* cut off before the figures begin */

@@ -20,7 +20,7 @@
 #define TIMEOUT_S 30
 #define SECONDS_MAX 86400.0
 #define DURATION_OPEN_S 10   /* of a cell with a rate, when nothing else ends it */
-#define DURATION_STEP_S 2         /* of a step of --until-saturated, the same */
+#define DURATION_STEP_S 2    /* of a step of --until-saturated, the same */
 #define CONCURRENCY_OPEN 100 /* connections at most, with a rate */
 #define REQUESTS_UNSET 0
 #define BUFFER_MAX (1 << 30)
@@ -110,6 +110,12 @@ parse_time_limit(void *config, const char *value, char *error, size_t error_size
 
 	into->requests = REQUESTS_TIMED;
 	return parse_time(value, &into->time_limit_ns, error, error_size);
+}
+
+static int
+parse_source(void *config, const char *value, char *error, size_t error_size)
+{
+	return source_parse(&((struct config *)config)->source, value, error, error_size);
 }
 
 static int
@@ -226,14 +232,14 @@ static const struct option_row rows[] = {
 
     {OPTION_HEADING, .help = "Connections"},
     {OPTION_INT, 'b', "socket-buffer", "BYTES", "of socket buffers", AT(socket_buffer), .min = 1, .max = BUFFER_MAX},
-    {OPTION_STRING, 'B', "bind", "ADDRESS", "local address", AT(source)},
+    {OPTION_PARSE, 'B', "bind", "ADDRESS", "local address", .parse = parse_source},
     {OPTION_STRING, 'X', "proxy", "HOST:PORT", "through this proxy", AT(proxy)},
     {OPTION_PARSE, 'P', "proxy-auth", "USER:PASS", "for the proxy", .parse = parse_proxy_credentials},
     {OPTION_STRING, 'f', "tls-protocol", "PROTOCOL", "TLS1.2, TLS1.3 ... (ALL)", AT(tls.protocol)},
     {OPTION_STRING, 'Z', "tls-ciphers", "SUITES", "as OpenSSL names them", AT(tls.ciphers)},
     {OPTION_STRING, 'E', "tls-certificate", "FILE", "client certificate, PEM", AT(tls.certificate)},
     {OPTION_FLAG, 'I', "no-sni", NULL, "no name in the handshake", AT(tls.no_server_name)},
-    {OPTION_STRING, .name = "source", .argument = "A-B", .help = "local addresses in turn", AT(source)},
+    {OPTION_PARSE, .name = "source", .argument = "A-B", .help = "local addresses in turn", .parse = parse_source},
 
     {OPTION_HEADING, .help = "Judging answers"},
     {OPTION_FLAG, 'l', "variable-length", NULL, "lengths may differ", AT(variable_length)},
@@ -343,6 +349,7 @@ static void
 check_consistency(struct config *config)
 {
 	settle_load(config);
+	config->spec.proxied = config->proxy != NULL;
 	for (size_t i = 0; i < config->concurrency.len; i++)
 		if (!config_open_loop(config) && config->concurrency.values[i] > (uint64_t)config->requests)
 			options_fail(&program,

@@ -9,6 +9,7 @@
 #include "loadgen/list.h"
 #include "loadgen/request.h"
 #include "loadgen/schedule.h"
+#include "loadgen/source.h"
 #include "loadgen/tls.h"
 
 #define CONFIG_CONCURRENCY_MAX 20000 /* as in ab */
@@ -38,7 +39,7 @@ struct config {
 	bool until_saturated;    /* --until-saturated */
 	/* Connections */
 	int64_t socket_buffer;  /* -b: bytes; 0: the kernel's choice */
-	const char *source;     /* -B or --source: local addresses, "A" or "A-B"; NULL: the kernel's choice */
+	struct source source;   /* -B or --source: local addresses; count 0: the kernel's choice */
 	const char *proxy;      /* -X host[:port]; NULL: none */
 	struct tls_options tls; /* -f -Z -E -I */
 	/* Judging answers */

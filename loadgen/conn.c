@@ -11,6 +11,7 @@
 #include "loadgen/dial.h"
 #include "loadgen/tls.h"
 #include "loadgen/trace.h"
+#include "loadgen/tunnel.h"
 #include "loadgen/worker.h"
 
 #define READS_MAX 16                 /* full reads in a row; then the other connections have their turn */
@@ -42,12 +43,14 @@ conn_close(struct conn *conn)
 {
 	if (conn->fd == -1)
 		return;
-	if (conn->state > CONN_CONNECTING)
+	if (conn->state > CONN_TUNNELING)
 		worker_closed(conn->worker);
 	event_del(&conn->event);
 	tls_close(conn->tls);
+	tunnel_close(conn->tunnel);
 	close(conn->fd);
 	conn->tls = NULL;
+	conn->tunnel = NULL;
 	conn->fd = -1;
 	conn->state = CONN_CLOSED;
 }
@@ -67,7 +70,7 @@ try_connect(struct conn *conn)
 	conn->sent_flights = 0;
 	conn->sent = 0;
 	response_reset(&conn->response);
-	conn->fd = dial_open(cell->config, conn->address, no_delay);
+	conn->fd = dial_open(cell->config, conn->address, worker->index + worker->count * worker->dialed++, no_delay);
 	if (conn->fd < 0) {
 		int error = -conn->fd;
 
@@ -108,7 +111,9 @@ static void
 note_ready(struct conn *conn, uint64_t now_ns)
 {
 	conn->state = CONN_READY;
-	conn->worker->connect_failures = 0;
+	if (conn->tls ==
+	    NULL) /* over TLS the first answer tells: a server of TLS 1.3 may refuse the client after this */
+		conn->worker->connect_failures = 0;
 	for (uint32_t i = 0; i < conn->len; i++) {
 		struct timing *timing = &flight_at(conn, i)->timing;
 
@@ -182,29 +187,76 @@ note_sent(struct conn *conn, uint64_t len, uint64_t now_ns)
 	}
 }
 
-/* secure goes on with the handshakes of TCP and TLS. Returns 0 when it is over or waits, or the errno value. */
+/* await_tcp goes on with the handshake of TCP. Returns 0 when it is over, or -errno; -EAGAIN: it waits. */
 static int
-secure(struct conn *conn, uint64_t now_ns)
+await_tcp(struct conn *conn)
+{
+	const char *request = conn->worker->cell->target->tunnel;
+	int result = dial_check(conn->fd);
+
+	if (result != 0)
+		return result == -EINPROGRESS ? -EAGAIN : result;
+	if (request != NULL) {
+		conn->tunnel = tunnel_open(conn->fd, request);
+		if (conn->tunnel == NULL)
+			return -ENOMEM;
+		conn->state = CONN_TUNNELING;
+	}
+	return 0;
+}
+
+/* await_tunnel goes on to ask the proxy for a tunnel. Returns as await_tcp. */
+static int
+await_tunnel(struct conn *conn)
+{
+	int result = tunnel_go_on(conn->tunnel);
+
+	if (result == 0) {
+		tunnel_close(conn->tunnel);
+		conn->tunnel = NULL;
+	} else if (result == -EPROTO) {
+		snprintf(conn->worker->why, sizeof(conn->worker->why), "%s", tunnel_why());
+	}
+	return result;
+}
+
+/* await_tls goes on with the handshake of TLS. Returns as await_tcp. */
+static int
+await_tls(struct conn *conn)
 {
 	struct worker *worker = conn->worker;
 	int result;
 
-	if (conn->state == CONN_CONNECTING) {
-		result = dial_check(conn->fd);
-		if (result != 0)
-			return result == -EINPROGRESS ? 0 : -result;
-		note_connected(conn, now_ns, CONN_SECURING);
-		conn->tls = tls_open(worker->shared->tls, conn->fd, worker->cell->target->host);
+	if (conn->tls == NULL) {
+		conn->tls = tls_open(worker->shared->tls, conn->fd, worker->cell->target->server_name);
 		if (conn->tls == NULL)
-			return ENOMEM;
+			return -ENOMEM;
 	}
 	result = tls_handshake(conn->tls);
-	if (result != 0)
-		return result == -EAGAIN ? 0 : -result;
-	if (worker->stats.tls_facts.protocol[0] == '\0')
+	if (result == 0 && worker->stats.tls_facts.protocol[0] == '\0')
 		tls_describe(conn->tls, &worker->stats.tls_facts);
-	note_ready(conn, clock_now_ns());
-	return 0;
+	else if (result == -EPROTO)
+		snprintf(worker->why, sizeof(worker->why), "%s", tls_why());
+	return result;
+}
+
+/* secure goes on with all that comes before a request over TLS. Returns 0 when it is over or waits, or the errno value. */
+static int
+secure(struct conn *conn)
+{
+	int result = 0;
+
+	if (conn->state == CONN_CONNECTING)
+		result = await_tcp(conn);
+	if (result == 0 && conn->state == CONN_TUNNELING)
+		result = await_tunnel(conn);
+	if (result == 0 && conn->state < CONN_SECURING)
+		note_connected(conn, clock_now_ns(), CONN_SECURING);
+	if (result == 0)
+		result = await_tls(conn);
+	if (result == 0)
+		note_ready(conn, clock_now_ns());
+	return result == -EAGAIN ? 0 : -result;
 }
 
 /*
@@ -215,7 +267,7 @@ static int
 conn_send(struct conn *conn, uint64_t now_ns)
 {
 	if (conn->state < CONN_READY && conn->worker->shared->tls != NULL) {
-		int error = secure(conn, now_ns);
+		int error = secure(conn);
 
 		if (error != 0 || conn->state < CONN_READY)
 			return error;
@@ -421,6 +473,7 @@ complete(struct conn *conn, uint64_t now_ns, uint64_t bytes, bool surplus)
 	bool keep = worker->cell->config->spec.keep_alive && facts.keep_alive && whole && !surplus;
 
 	flight->timing.end_ns = now_ns;
+	worker->connect_failures = 0;
 	worker->stats.kept_alive += keep;
 	if (!keep)
 		conn_close(conn);
@@ -445,7 +498,15 @@ on_broken(struct conn *conn, int error)
 		reopen(conn);
 		return;
 	}
-	if (error != 0) {
+	if (error == EPROTO && !conn->reused && !conn->response.started) {
+		/* "certificate required", for one: still the handshake's affair. */
+		snprintf(worker->why, sizeof(worker->why), "%s", tls_why());
+		on_connect_failed(conn, error, FAILURE_TLS);
+		return;
+	}
+	if (error == EPROTO) {
+		fail(conn, FAILURE_MALFORMED);
+	} else if (error != 0) {
 		if (!worker->cell->config->go_on)
 			worker_abort(worker, CELL_RECEIVE, error);
 		fail(conn, FAILURE_RESET);
@@ -578,9 +639,9 @@ on_send_failed(struct conn *conn, int error)
 		on_connect_failed(conn, error, FAILURE_TLS);
 		return;
 	}
-	if (conn->state == CONN_CONNECTING) {
+	if (conn->state < CONN_READY) {
 		/* The handshake's error comes with the first send: no getsockopt needed. */
-		if (error != ECONNRESET && error != EPIPE) {
+		if (conn->worker->shared->tls != NULL || (error != ECONNRESET && error != EPIPE)) {
 			on_connect_failed(conn, error, FAILURE_CONNECT);
 			return;
 		}
@@ -604,8 +665,8 @@ on_ready(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	conn->error = 0;
-	/* TLS may wait for either direction, whatever it is doing. */
-	if (error == 0 && ((what & EV_WRITE) != 0 || conn->state == CONN_SECURING) &&
+	/* Tunnels and TLS wait for either direction, whatever they are doing. */
+	if (error == 0 && ((what & EV_WRITE) != 0 || conn->state == CONN_TUNNELING || conn->state == CONN_SECURING) &&
 	    (conn->state < CONN_READY || conn->sent_flights < conn->len))
 		error = conn_send(conn, clock_now_ns());
 	if (error != 0)
@@ -620,8 +681,9 @@ conn_expire(struct conn *conn, uint64_t now_ns, uint64_t limit_ns)
 {
 	struct worker *worker = conn->worker;
 
-	if (conn->state == CONN_CONNECTING && ++worker->connect_failures >= CONNECT_FAILURES_MAX)
-		worker_abort(worker, CELL_CONNECT, ETIMEDOUT);
+	if (conn->state != CONN_CLOSED && conn->state < CONN_READY &&
+	    ++worker->connect_failures >= CONNECT_FAILURES_MAX)
+		worker_abort(worker, conn->state == CONN_SECURING ? CELL_TLS : CELL_CONNECT, ETIMEDOUT);
 	conn_close(conn);
 	while (conn->len > 0 && flight_at(conn, 0)->timing.start_ns + limit_ns <= now_ns) {
 		flight_at(conn, 0)->timing.end_ns = now_ns;

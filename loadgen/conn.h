@@ -17,11 +17,13 @@
 struct worker;
 struct trace;
 struct tls;
+struct tunnel;
 
 enum conn_state {
 	CONN_CLOSED,     /* no socket */
 	CONN_CONNECTING, /* the handshake of TCP is under way; nothing was sent */
-	CONN_SECURING,   /* that of TLS */
+	CONN_TUNNELING,  /* a proxy is asked for a way to the server */
+	CONN_SECURING,   /* the handshake of TLS is under way */
 	CONN_READY,      /* requests leave, answers come */
 };
 
@@ -41,6 +43,7 @@ struct conn {
 	struct worker *worker;
 	const struct addrinfo *address; /* that the socket goes to */
 	struct tls *tls;                /* NULL: plain */
+	struct tunnel *tunnel;          /* while CONN_TUNNELING */
 	int fd;                         /* -1: CONN_CLOSED */
 	enum conn_state state;
 	int error;   /* errno value of a send that the event loop still has to handle, or 0 */

@@ -21,7 +21,7 @@ set_buffers(int fd, int64_t size)
 }
 
 int
-dial_open(const struct config *config, const struct addrinfo *address, bool no_delay)
+dial_open(const struct config *config, const struct addrinfo *address, uint64_t turn, bool no_delay)
 {
 	const int on = 1;
 	int fd, error = 0;
@@ -33,6 +33,8 @@ dial_open(const struct config *config, const struct addrinfo *address, bool no_d
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (config->socket_buffer > 0)
 		error = set_buffers(fd, config->socket_buffer);
+	if (error == 0 && config->source.count > 0)
+		error = source_bind(&config->source, turn, fd);
 	if (error == 0 && connect(fd, address->ai_addr, address->ai_addrlen) != 0 && errno != EINPROGRESS &&
 	    errno != EINTR)
 		error = -errno;
@@ -55,4 +57,22 @@ dial_check(int fd)
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
 		return -errno;
 	return error != 0 ? -error : -EINPROGRESS;
+}
+
+const char *
+dial_advice(int error)
+{
+	switch (error) {
+	case EMFILE:
+		return "; raise the limit of open files with ulimit -n";
+	case ENFILE:
+		return "; raise the system's limit of open files with sysctl fs.file-max";
+	case EADDRNOTAVAIL:
+		return "; out of local ports: widen net.ipv4.ip_local_port_range with sysctl, or spread with --source";
+	case ENOBUFS:
+	case ENOMEM:
+		return "; lower -c, or -b";
+	default:
+		return "";
+	}
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "loadgen/complain.h"
+#include "loadgen/dial.h"
 #include "loadgen/interrupt.h"
 #include "loadgen/repeat.h"
 #include "loadgen/report.h"
@@ -13,7 +14,8 @@
 static bool
 explain(const struct cell *cell, const struct result *result)
 {
-	const char *url = cell->target->url, *text = complain_text(result->error);
+	const char *url = cell->target->url;
+	const char *text = result->error == EPROTO ? result->why : complain_text(result->error);
 	unsigned long long complete = result->stats.complete;
 
 	switch (result->end) {
@@ -41,11 +43,7 @@ explain(const struct cell *cell, const struct result *result)
 		complain("%s: %s; run ended after %llu requests (-r goes on after such errors)", url, text, complete);
 		return false;
 	case CELL_RESOURCES:
-		complain("%s: %s at concurrency %u%s", url, text, cell->concurrency,
-		    result->error == EMFILE          ? "; raise the limit of open files with ulimit -n"
-		    : result->error == EADDRNOTAVAIL ? "; out of local ports: widen "
-						       "net.ipv4.ip_local_port_range, or spread with --source"
-						     : "");
+		complain("%s: %s at concurrency %u%s", url, text, cell->concurrency, dial_advice(result->error));
 		return false;
 	}
 	return true;

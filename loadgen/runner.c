@@ -185,6 +185,7 @@ collect(const struct runner *runner, const struct cell *cell, struct result *res
 		if (worker->end > result->end) {
 			result->end = worker->end;
 			result->error = worker->error;
+			memcpy(result->why, worker->why, sizeof(result->why));
 		}
 	}
 	result->duration_ns =

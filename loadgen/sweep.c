@@ -17,6 +17,7 @@
 #include "loadgen/progress.h"
 #include "loadgen/repeat.h"
 #include "loadgen/report.h"
+#include "loadgen/route.h"
 #include "loadgen/runner.h"
 #include "loadgen/trace.h"
 
@@ -27,7 +28,7 @@ static int
 init_targets(struct sweep *sweep)
 {
 	const struct config *config = sweep->config;
-	char error[256];
+	char error[512];
 
 	if (config->urls_len > SWEEP_TARGETS_MAX) {
 		complain("%d URLs; %d are the most", config->urls_len, SWEEP_TARGETS_MAX);
@@ -39,10 +40,18 @@ init_targets(struct sweep *sweep)
 			return 2;
 		}
 		sweep->targets_len++;
+		if (route_choose(&sweep->targets[i], config, error, sizeof(error)) != 0) {
+			complain("%s", error);
+			return 2;
+		}
+	}
+	if (source_check(&config->source, error, sizeof(error)) != 0) {
+		complain("--source: %s", error);
+		return 1;
 	}
 	for (size_t i = 0; i < sweep->targets_len; i++)
-		if (target_resolve(&sweep->targets[i], error, sizeof(error)) != 0) {
-			complain("%s: cannot resolve %s: %s", sweep->targets[i].url, sweep->targets[i].host, error);
+		if (route_resolve(&sweep->targets[i], config, error, sizeof(error)) != 0) {
+			complain("%s", error);
 			return 1;
 		}
 	return 0;

@@ -85,7 +85,7 @@ split_authority(struct parts *parts, const char *authority, size_t len, char *er
 	if (!parts->brackets && colon != NULL && memchr(colon + 1, ':', len - (size_t)(colon + 1 - authority)) != NULL)
 		return refuse(error, error_size, "an IPv6 address needs brackets, as in http://[::1]:8088/");
 	if (parts->host_len == 0)
-		return refuse(error, error_size, "there is no host; use one like 127.0.0.1:8088");
+		return refuse(error, error_size, "the URL has no host; use one like http://127.0.0.1:8088/");
 	if (colon != NULL) {
 		parts->port = colon + 1;
 		parts->port_len = len - (size_t)(parts->port - authority);
@@ -222,6 +222,8 @@ target_set_proxy(struct target *target, const char *text, char *error, size_t er
 		text += 7;
 	if (strchr(text, '@') != NULL)
 		return refuse(error, error_size, "user and password do not belong here; use -P user:password");
+	if (text[0] == '\0' || text[0] == ':')
+		return refuse(error, error_size, "the proxy has no host; use host:port");
 	if (strpbrk(text, "/?# ") != NULL)
 		return refuse(error, error_size, "a proxy is host:port, and is spoken to in plain HTTP");
 	result = split_authority(&parts, text, strlen(text), error, error_size);
@@ -259,9 +261,9 @@ resolve_unix(struct target *target, char *error, size_t error_size)
 }
 
 int
-target_resolve(struct target *target, char *error, size_t error_size)
+target_resolve(struct target *target, int family, char *error, size_t error_size)
 {
-	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+	struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
 	char port[8];
 	int result;
 
@@ -289,5 +291,7 @@ target_deinit(struct target *target)
 	free(target->path);
 	free(target->socket);
 	free(target->proxy);
+	free(target->tunnel);
+	free(target->server_name);
 	*target = (struct target){0};
 }

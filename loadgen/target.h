@@ -19,6 +19,8 @@ struct target {
 	char *socket;  /* path of a Unix socket; NULL: TCP */
 	char *proxy;   /* host of the proxy, without brackets; NULL: none */
 	uint16_t proxy_port;
+	char *tunnel;               /* what asks the proxy for a tunnel (tunnel.h); NULL: none is needed */
+	char *server_name;          /* for SNI; NULL: not https */
 	struct addrinfo *addresses; /* after target_resolve: of the server, or of the proxy */
 };
 
@@ -39,10 +41,11 @@ MUST_CHECK int target_parse(struct target *target, const char *text, char *error
 MUST_CHECK int target_set_proxy(struct target *target, const char *text, char *error, size_t error_size);
 
 /*
- * target_resolve looks the host up, or the proxy.  Returns 0, or -1 with the
- * resolver's sentence in ERROR.
+ * target_resolve looks the host up, or the proxy; FAMILY, AF_INET or
+ * AF_INET6, leaves the addresses of the other out, AF_UNSPEC none.  Returns 0, or -1 with the resolver's sentence in
+ * ERROR.
  */
-MUST_CHECK int target_resolve(struct target *target, char *error, size_t error_size);
+MUST_CHECK int target_resolve(struct target *target, int family, char *error, size_t error_size);
 
 void target_deinit(struct target *target);
 

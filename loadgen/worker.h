@@ -44,9 +44,9 @@ struct worker {
 	struct flight_list pending; /* requests under way, oldest first */
 	struct event timeout;       /* when the oldest of them may have waited too long */
 	uint64_t phase_end_ns;
-	struct event phase;         /* the end of the warm-up, then of the time limit */
-	struct event stop;          /* stop_fd, written by worker_stop */
-	struct event pace;          /* open loop: pace_fd, a timer at the next departure */
+	struct event phase; /* the end of the warm-up, then of the time limit */
+	struct event stop;  /* stop_fd, written by worker_stop */
+	struct event pace;  /* open loop: pace_fd, a timer at the next departure */
 	int stop_fd, pace_fd;
 	struct conn *conns;
 	struct flight *flights;
@@ -69,7 +69,9 @@ struct worker {
 	unsigned connect_failures;      /* in a row */
 	uint64_t cpu_begin_ns;
 	enum cell_end end;
-	int error; /* errno value behind `end` */
+	int error;              /* errno value behind `end` */
+	char why[CELL_WHY_MAX]; /* where `error` is EPROTO: what TLS or the proxy said */
+	uint64_t dialed;        /* sockets opened: whose turn it is of the local addresses */
 	struct stats stats;
 	struct sample *samples; /* with -g, else NULL */
 	size_t samples_room;

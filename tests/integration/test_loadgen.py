@@ -409,7 +409,7 @@ WRONG = [
     (["-Y"], "loadgen: unknown option -Y; see loadgen --help"),
     (["-n"], "loadgen: option -n, --requests N needs a value; see loadgen --help"),
     (["http://"], "loadgen: http://: the URL has no host; use one like http://127.0.0.1:8088/"),
-    (["https://x/"], "loadgen: https://x/: https is not supported yet; use http://"),
+    (["ftp://x/"], "loadgen: ftp://x/: only http://, https:// and unix:/path/of.sock:/ are supported"),
     (["127.0.0.1:0"], "loadgen: 127.0.0.1:0: the port must be a whole number from 1 to 65535"),
     (["x"] * 27, "loadgen: 27 URLs; 26 are the most"),
 ]

@@ -141,7 +141,7 @@ test_unix_sockets(void **state)
 		assert_string_equal(target.field, "localhost");
 		assert_int_equal(target.port, 0);
 		assert_false(target.tls);
-		assert_int_equal(target_resolve(&target, error, sizeof(error)), 0);
+		assert_int_equal(target_resolve(&target, AF_UNSPEC, error, sizeof(error)), 0);
 		assert_int_equal(target.addresses->ai_family, AF_UNIX);
 		assert_null(target.addresses->ai_next);
 		address = (const struct sockaddr_un *)target.addresses->ai_addr;
@@ -218,7 +218,7 @@ test_resolving_looks_up_the_proxy_alone(void **state)
 	(void)state;
 	assert_int_equal(target_parse(&target, "http://no.such.host.invalid/x", error, sizeof(error)), 0);
 	assert_int_equal(target_set_proxy(&target, "127.0.0.2:3128", error, sizeof(error)), 0);
-	assert_int_equal(target_resolve(&target, error, sizeof(error)), 0);
+	assert_int_equal(target_resolve(&target, AF_UNSPEC, error, sizeof(error)), 0);
 	address = (const struct sockaddr_in *)target.addresses->ai_addr;
 	assert_int_equal(ntohs(address->sin_port), 3128);
 	assert_int_equal(ntohl(address->sin_addr.s_addr), INADDR_LOOPBACK + 1);
@@ -232,13 +232,21 @@ test_resolving(void **state)
 
 	(void)state;
 	assert_int_equal(target_parse(&target, "127.0.0.1:99", error, sizeof(error)), 0);
-	assert_int_equal(target_resolve(&target, error, sizeof(error)), 0);
+	assert_int_equal(target_resolve(&target, AF_UNSPEC, error, sizeof(error)), 0);
 	assert_non_null(target.addresses);
 	assert_int_equal(target.addresses->ai_family, AF_INET);
 	target_deinit(&target);
+	assert_int_equal(target_parse(&target, "127.0.0.1:99", error, sizeof(error)), 0);
+	assert_int_equal(target_resolve(&target, AF_INET, error, sizeof(error)), 0);
+	target_deinit(&target);
+	assert_int_equal(target_parse(&target, "127.0.0.1:99", error, sizeof(error)), 0);
+	error[0] = '\0';
+	assert_int_equal(target_resolve(&target, AF_INET6, error, sizeof(error)), -1);
+	assert_string_not_equal(error, "");
+	target_deinit(&target);
 	assert_int_equal(target_parse(&target, "no.such.host.invalid", error, sizeof(error)), 0);
 	error[0] = '\0';
-	assert_int_equal(target_resolve(&target, error, sizeof(error)), -1);
+	assert_int_equal(target_resolve(&target, AF_UNSPEC, error, sizeof(error)), -1);
 	assert_string_not_equal(error, "");
 	target_deinit(&target);
 }

@@ -556,6 +556,34 @@ test_bytes_that_were_read_ahead_are_pending(void **state)
 }
 
 static void
+test_new_keys_and_no_new_handshake(void **state)
+{
+	char text[8];
+	struct link link;
+
+	(void)state;
+	link_open(&link, &plain, NULL, 16384); /* TLS 1.3: the client answers a new key with one of its own */
+	assert_int_equal(shake(&link), 0);
+	assert_int_equal(SSL_key_update(link.server, SSL_KEY_UPDATE_REQUESTED), 1);
+	say(&link, "again");
+	assert_int_equal(hear(&link, text, 5), 5);
+	assert_memory_equal(text, "again", 5);
+	assert_int_equal(tls_send(link.client, "fine", 4), 4);
+	hand_on(&link);
+	assert_int_equal(SSL_read(link.server, text, sizeof(text)), 4);
+	link_close(&link);
+
+	link_open(&link, &(struct tls_options){.protocol = "TLS1.2"}, NULL, 16384);
+	assert_int_equal(shake(&link), 0);
+	assert_int_equal(SSL_renegotiate(link.server), 1);
+	assert_int_equal(SSL_do_handshake(link.server), 1); /* asks for one, and does not insist */
+	say(&link, "again");
+	assert_int_equal(hear(&link, text, 5), 5);
+	assert_memory_equal(text, "again", 5);
+	link_close(&link);
+}
+
+static void
 test_both_ends_of_a_connection(void **state)
 {
 	char byte;
@@ -728,6 +756,7 @@ main(void)
 	    cmocka_unit_test(test_a_close_in_the_handshake_is_a_reset),
 	    cmocka_unit_test(test_text_arrives_whole_however_records_are_cut),
 	    cmocka_unit_test(test_bytes_that_were_read_ahead_are_pending),
+	    cmocka_unit_test(test_new_keys_and_no_new_handshake),
 	    cmocka_unit_test(test_both_ends_of_a_connection),
 	    cmocka_unit_test(test_a_reset_is_told_and_raises_no_signal),
 	    cmocka_unit_test(test_a_full_socket_takes_the_rest_later),

@@ -121,7 +121,7 @@ test_bad_answers_at_every_split(void **state)
 	    {"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
 		"the proxy answered CONNECT with 407 Proxy Authentication Required; use -P user:password"},
 	    {"HTTP/1.1 502\r\n\r\n", "the proxy answered CONNECT with 502"},
-	    {"HTTP/1.1 102 Early\r\n\r\nHTTP/1.1 503 Late\a\r\n\r\n", "not HTTP/1"},
+	    {"HTTP/1.1 102 Early\r\n\r\nHTTP/1.1 503 Late\a\r\n\r\n", "the proxy answered CONNECT with 503 Late?"},
 	    {"HTTP/1.1 102 Early\r\n\r\nHTTP/1.1 503 Late\r\n\r\n", "the proxy answered CONNECT with 503 Late"},
 	    {"HTTP/2.0 200 OK\r\n\r\n", "not HTTP/1"},
 	    {"SSH-2.0-OpenSSH\r\n", "not HTTP/1"},

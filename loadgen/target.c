@@ -222,7 +222,7 @@ target_set_proxy(struct target *target, const char *text, char *error, size_t er
 		text += 7;
 	if (strchr(text, '@') != NULL)
 		return refuse(error, error_size, "user and password do not belong here; use -P user:password");
-	if (text[0] == '\0' || text[0] == ':')
+	if (text[0] == '\0' || (text[0] == ':' && text[1] != ':'))
 		return refuse(error, error_size, "the proxy has no host; use host:port");
 	if (strpbrk(text, "/?# ") != NULL)
 		return refuse(error, error_size, "a proxy is host:port, and is spoken to in plain HTTP");

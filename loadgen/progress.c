@@ -28,7 +28,7 @@ progress_choose(const struct config *config, bool ab)
 		return PROGRESS_NONE;
 	if (screen_usable(STDERR_FILENO) && config->verbosity < TRACE_HEADERS)
 		return PROGRESS_BLOCK;
-	return ab && config->requests > REPORT_AB_QUIET ? PROGRESS_LINES : PROGRESS_NONE;
+	return ab && report_counts_requests(config) ? PROGRESS_LINES : PROGRESS_NONE;
 }
 
 void

@@ -9,6 +9,7 @@
 #include "loadgen/complain.h"
 #include "loadgen/gnuplot.h"
 #include "loadgen/outfile.h"
+#include "loadgen/progress.h"
 
 struct output {
 	const char *path; /* NULL: not wanted */
@@ -67,13 +68,14 @@ static void
 end_progress(const struct sweep *sweep)
 {
 	const struct summary *summary = &sweep->rows[0].summary;
+	enum progress_style style = progress_choose(sweep->config, true);
 
 	if (!sweep->rows[0].measured) {
 		putchar('\n');
-	} else if (summary->end == CELL_DONE && report_counts_requests(sweep->config)) {
+	} else if (summary->end == CELL_DONE && style == PROGRESS_LINES) {
 		fflush(stdout);
 		fprintf(stderr, "Finished %" PRIu64 " requests\n", summary->complete);
-	} else if (summary->end == CELL_DONE) {
+	} else if (summary->end == CELL_DONE && style == PROGRESS_NONE) {
 		fputs("..done\n", stdout);
 	}
 }

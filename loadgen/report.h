@@ -14,7 +14,10 @@
 /* report_is_ab tells whether the run is one cell, reported as ab does. */
 bool report_is_ab(const struct sweep *sweep);
 
-/* report_counts_requests tells whether "Completed 100 requests" is said meanwhile, as ab does for one cell of many requests. */
+/*
+ * report_counts_requests tells whether one cell has so many requests that ab would say "Completed 100 requests"
+ * meanwhile.  progress_choose knows what is shown indeed.
+ */
 bool report_counts_requests(const struct config *config);
 
 /* report_sends_body tells whether requests of ROW have a body: ab then reports what was sent. */

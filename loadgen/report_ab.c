@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "common/version.h"
+#include "loadgen/progress.h"
 #include "loadgen/report.h"
 
 /* has_port tells whether PROXY is host:port; the colons of [::1] do not count. */
@@ -25,7 +26,7 @@ report_ab_begin(const struct sweep *sweep, FILE *out)
 	fprintf(out, "Benchmarking %s ", sweep->targets[0].host);
 	if (config->proxy != NULL)
 		fprintf(out, "[through %s%s] ", config->proxy, has_port(config->proxy) ? "" : ":80");
-	fprintf(out, "(be patient)%s", report_counts_requests(config) ? "\n" : "...");
+	fprintf(out, "(be patient)%s", progress_choose(config, true) == PROGRESS_NONE ? "..." : "\n");
 	fflush(out);
 }
 

@@ -147,6 +147,17 @@ def test_a_complaint_stands_in_the_place_of_the_block(server):
         assert len(lines) == 1 and lines[0].startswith("loadgen: http://127.0.0.1:1/: connection refused")
 
 
+@pytest.mark.parametrize("requests", [20, 300])
+def test_of_ab_report_nothing_else_stands_on_the_screen(server, requests):
+    """Standard output on the same terminal: neither "Completed" nor "..done", but ab's first and further lines, whole."""
+    with Terminal([LOADGEN, "-k", "-c", 2, "-n", requests, server.url], stdout=None) as terminal:
+        assert terminal.finish() == 0
+        lines = terminal.screen.text().split("\n")
+        assert lines[:6] == [lines[0], "", "Benchmarking 127.0.0.1 (be patient)", "", "", "Server Software:        toy/1"]
+        assert not re.search(r"Completed|Finished|\.\.|█", "\n".join(lines))
+        assert "cell 1 of 1" in terminal.sent
+
+
 class TestNoBlock:
     def test_when_standard_error_is_no_terminal(self, server):
         assert loadgen("-k", "-n", 60, "-c", "2,3", server.url).stderr == ""

@@ -14,8 +14,9 @@
 #include "loadgen/tunnel.h"
 #include "loadgen/worker.h"
 
-#define READS_MAX 16                 /* full reads in a row; then the other connections have their turn */
-#define SEGMENT 1400                 /* a request longer than about a segment must not wait for Nagle's algorithm */
+#define FIRST_READ 4096 /* bytes: enough for a header; the rest of a large body is then thrown away uncopied */
+#define READS_MAX 16    /* full reads in a row; then the other connections have their turn */
+#define SEGMENT 1400    /* a request longer than about a segment must not wait for Nagle's algorithm */
 #define SKIP_MAX ((uint64_t)1 << 30) /* bytes of a body thrown away by one call */
 #define PARTS_MAX 64                 /* requests in one send */
 
@@ -569,6 +570,7 @@ static ssize_t
 get(struct conn *conn)
 {
 	struct worker *worker = conn->worker;
+	bool first = !conn->response.started && worker->cell->config->pipeline == 1;
 	ssize_t len;
 
 	if (conn->tls != NULL) {
@@ -578,7 +580,7 @@ get(struct conn *conn)
 		errno = (int)-len;
 		return -1;
 	}
-	return recv(conn->fd, worker->buf, sizeof(worker->buf), 0);
+	return recv(conn->fd, worker->buf, first ? FIRST_READ : sizeof(worker->buf), 0);
 }
 
 /* conn_receive reads until all that was asked for has come or the socket is empty: with edges there is no second call. */

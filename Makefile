@@ -117,6 +117,7 @@ common/json_text_LINK := -Wl,--no-as-needed -ljansson
 common/access_log_json_LINK := -Wl,--no-as-needed -ljansson
 prefork_server/status_json_LINK := -Wl,--no-as-needed -ljansson
 common/access_log_LINK := -Wl,--wrap=calloc,--wrap=write
+loadgen/series_LINK := -Wl,--wrap=calloc
 async_server/exchange_LINK := -Wl,--wrap=malloc
 prefork_server/exchange_rest_LINK := -Wl,--wrap=malloc,--wrap=calloc
 common/http_request_LINK := -Wl,--wrap=malloc,--wrap=calloc,--wrap=llhttp_execute

@@ -6,11 +6,28 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 
 #define SECOND SERIES_INTERVAL_NS
 #define MS 1000000ULL
+
+/* How many more times calloc finds memory; negative: always. */
+static int memory_for = -1;
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+
+void *
+__wrap_calloc(size_t count, size_t size)
+{
+	if (memory_for == 0)
+		return NULL;
+	if (memory_for > 0)
+		memory_for--;
+	return __real_calloc(count, size);
+}
 
 static struct series_figures
 figures_of(const struct series *series, size_t first, size_t count)
@@ -194,6 +211,49 @@ test_merging_adds_second_by_second(void **state)
 	series_deinit(&from);
 }
 
+static void
+test_out_of_memory_the_second_before_takes_it(void **state)
+{
+	struct series series, into;
+
+	(void)state;
+	assert_int_equal(series_init(&series), 0);
+	assert_int_equal(series_init(&into), 0);
+	series_record(&series, 2 * SECOND, MS, 1, false);
+	memory_for = 0;
+	series_record(&series, 4 * SECOND, 2 * MS, 1, true);
+	series_record(&series, SECOND, 3 * MS, 1, false);
+	memory_for = -1;
+	assert_int_equal(series_len(&series), 3);
+	assert_int_equal(figures_of(&series, 0, 1).complete, 1);
+	assert_int_equal(figures_of(&series, 0, 1).max_ns, 3 * MS);
+	assert_int_equal(figures_of(&series, 2, 1).complete, 2);
+	assert_int_equal(figures_of(&series, 2, 1).failed, 1);
+	memory_for = 0;
+	assert_int_equal(series_merge(&into, &series), -ENOMEM);
+	memory_for = -1;
+	series_deinit(&series);
+	series_deinit(&into);
+}
+
+static void
+test_no_memory_to_begin_with(void **state)
+{
+	struct series series;
+
+	(void)state;
+	for (memory_for = 0; memory_for < 2;) {
+		int before = memory_for;
+
+		assert_int_equal(series_init(&series), -ENOMEM);
+		series_deinit(&series);
+		memory_for = before + 1;
+	}
+	assert_int_equal(series_init(&series), 0);
+	memory_for = -1;
+	series_deinit(&series);
+}
+
 static void *
 write_series(void *arg)
 {
@@ -240,6 +300,8 @@ main(void)
 	    cmocka_unit_test(test_later_than_a_day_is_the_last_second),
 	    cmocka_unit_test(test_a_new_beginning_forgets_everything),
 	    cmocka_unit_test(test_merging_adds_second_by_second),
+	    cmocka_unit_test(test_out_of_memory_the_second_before_takes_it),
+	    cmocka_unit_test(test_no_memory_to_begin_with),
 	    cmocka_unit_test(test_another_thread_may_read_meanwhile),
 	};
 

@@ -127,10 +127,9 @@ pacer_release(struct worker *worker, struct conn *conn)
 }
 
 void
-pacer_end(struct worker *worker, uint64_t end_ns)
+pacer_end(struct worker *worker, uint64_t end_ns, uint64_t slowest_ns)
 {
 	struct stats *stats = &worker->stats;
-	uint64_t slowest = stats->total.count > 0 ? stats->total.max : 0;
 
 	for (uint64_t due; (due = next_due_ns(worker)) < end_ns; schedule_advance(&worker->schedule)) {
 		if (due < stats->begin_ns)
@@ -138,7 +137,7 @@ pacer_end(struct worker *worker, uint64_t end_ns)
 		worker->left--;
 		stats->missed++;
 		stats->queued += TAILQ_EMPTY(&worker->idle);
-		if (end_ns - due > slowest) {
+		if (end_ns - due > slowest_ns) {
 			stats->overdue++;
 			histogram_record(&stats->total, end_ns - due);
 		}

@@ -28,7 +28,10 @@ bool pacer_take(struct worker *worker, struct flight *flight, uint64_t now_ns);
 void pacer_freed(struct worker *worker, uint64_t now_ns);
 void pacer_release(struct worker *worker, struct conn *conn);
 
-/* pacer_end counts the requests that were due before END_NS and never started. */
-void pacer_end(struct worker *worker, uint64_t end_ns);
+/*
+ * pacer_end counts the requests that were due before END_NS and never started; those older than SLOWEST_NS, the slowest
+ * answer, enter the distribution with their age.
+ */
+void pacer_end(struct worker *worker, uint64_t end_ns, uint64_t slowest_ns);
 
 #endif

@@ -32,18 +32,15 @@ static void PRINTF_LIKE(2, 3) remark(const struct remarks *remarks, const char *
 static void
 tell_uncounted(const struct remarks *remarks, const struct summary *summary)
 {
-	if (summary->overdue > 0)
-		remark(remarks,
-		    "%" PRIu64 " requests were under way when time was up; %" PRIu64
-		    " of them had waited longer than any answer took, and are in the times above with their age",
-		    summary->unfinished, summary->overdue);
-	else if (summary->unfinished > 0)
+	if (summary->unfinished > 0)
 		remark(remarks, "%" PRIu64 " requests were under way when time was up", summary->unfinished);
 	if (summary->missed > 0)
+		remark(remarks, "%" PRIu64 " requests were due and had not begun when time was up", summary->missed);
+	if (summary->overdue > 0)
 		remark(remarks,
 		    "%" PRIu64
-		    " requests were due and could not even begin: all connections were busy until time was up",
-		    summary->missed);
+		    " of these had waited longer than any answer took, and are in the times above with their age",
+		    summary->overdue);
 	if (summary->queued > 0)
 		remark(remarks,
 		    "%" PRIu64

@@ -50,7 +50,7 @@ struct stats {
 	uint64_t kept_alive; /* requests after which the connection stayed open */
 	uint64_t bytes_received, bytes_body, bytes_sent;
 	uint64_t unfinished; /* requests under way when time was up */
-	uint64_t overdue;    /* of those: older than any answer, so they are in the distributions with their age */
+	uint64_t overdue;    /* of those and the missed: older than any answer, so they are in `total` with their age */
 	uint64_t missed;     /* open loop: requests that were due and had not started when time was up */
 	uint64_t queued;     /* open loop: requests that found all connections busy when they were due; missed ones, too */
 	uint64_t begin_ns;   /* before the first connect, or when the warm-up ended */

@@ -461,7 +461,7 @@ note_unfinished(struct worker *worker, uint64_t now_ns)
 		}
 	}
 	if (worker->cell->open_loop)
-		pacer_end(worker, now_ns);
+		pacer_end(worker, now_ns, slowest);
 	else
 		stats->active_ns += worker->active * (now_ns - stats->begin_ns);
 }

@@ -29,12 +29,13 @@ test_requests_that_are_not_in_the_times(void **state)
 	rows[0].summary.unfinished = 7;
 	assert_prints(print_remarks, "7 requests were under way when time was up\n");
 	rows[0].summary.overdue = 3;
-	assert_prints(print_remarks, "7 requests were under way when time was up; 3 of them had waited longer than any "
-				     "answer took, and are in the times above with their age\n");
+	assert_prints(print_remarks,
+	    "7 requests were under way when time was up\n3 of these had waited longer than any "
+	    "answer took, and are in the times above with their age\n");
 	rows[0].summary.missed = 11;
 	rows[0].summary.queued = 13;
 	assert_holds(print_remarks,
-	    "\n11 requests were due and could not even begin: all connections were busy until time was up\n", true);
+	    "\n11 requests were due and had not begun when time was up\n3 of these had waited longer", true);
 	assert_holds(
 	    print_remarks, "\n13 requests were due while all connections were busy, and waited for one;", true);
 }

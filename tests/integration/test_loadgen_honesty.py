@@ -1,0 +1,253 @@
+"""What loadgen says of itself: stalls are not hidden, nothing is left out, and a client that was the bottleneck says so."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from load import LOADGEN, OK, Peer, ScriptedServer, answering, default_sigint, loadgen
+from servers import PATIENCE, ROOT, AsyncServer
+
+DOUBTFUL = 3  # the exit status when loadgen's checks of itself fail
+
+
+def measure(tmp_path, *arguments, status=None, env=None):
+    """Runs loadgen. Returns its one cell, and its report as one line, which breaks its own where it likes."""
+    file = tmp_path / "result.json"
+    done = loadgen("--json", file, *arguments, env=env)
+    assert done.returncode in ((0, DOUBTFUL) if status is None else (status,)), done.stderr
+    (cell,) = json.loads(file.read_text())["cells"]
+    return cell, " ".join(done.stdout.split())
+
+
+def check_of(cell, name):
+    (check,) = [check for check in cell["checks"] if check["name"] == name]
+    return check
+
+
+class TestStall:
+    @pytest.fixture(scope="class")
+    def stalled(self, tmp_path_factory):
+        """An open and a closed loop, side by side, on a server that stands still for a second of their five."""
+        folder = tmp_path_factory.mktemp("stall")
+        loads = {"open": ["--rate", "200"], "closed": []}
+        with AsyncServer("--sleep", 0.01) as server:
+            url = f"http://127.0.0.1:{server.port}/"
+            running = {
+                name: subprocess.Popen(
+                    [LOADGEN, "-k", "-c", "10", "--duration", "5", "--json", folder / name, *options, url], text=True,
+                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=default_sigint)
+                for name, options in loads.items()
+            }
+            time.sleep(2)
+            begun = time.monotonic()
+            server.signal(signal.SIGSTOP)
+            time.sleep(1)
+            server.signal(signal.SIGCONT)
+            stall_ms = (time.monotonic() - begun) * 1000
+            reports = {name: process.communicate(timeout=PATIENCE) for name, process in running.items()}
+        for name, process in running.items():
+            assert process.returncode in (0, DOUBTFUL), reports[name][1]
+        cells = {name: json.loads((folder / name).read_text())["cells"][0] for name in loads}
+        return stall_ms, cells, {name: report[0] for name, report in reports.items()}
+
+    def test_the_open_loop_shows_it_in_p99(self, stalled):
+        stall_ms, cells, _ = stalled
+        assert cells["open"]["latency_ms"]["p99"] == pytest.approx(stall_ms, rel=0.1)
+        assert cells["open"]["latency_ms"]["max"] >= 0.95 * stall_ms
+
+    def test_service_and_response_times_stand_beside_each_other(self, stalled):
+        stall_ms, cells, _ = stalled
+        assert cells["open"]["service_ms"]["max"] >= 0.95 * stall_ms  # ten requests were under way,
+        assert cells["open"]["service_ms"]["median"] < 0.1 * stall_ms    # and those that waited for them took no time
+        assert cells["open"]["queued"] > 100                          # once they left
+
+    def test_the_closed_loop_hides_it_in_p99_but_not_in_its_maximum(self, stalled):
+        stall_ms, cells, _ = stalled
+        assert cells["closed"]["latency_ms"]["p99"] < 0.5 * stall_ms
+        assert 0.95 * stall_ms <= cells["closed"]["latency_ms"]["max"] < 1.5 * stall_ms
+
+    def test_the_closed_loop_says_what_it_hides(self, stalled):
+        _, _, reports = stalled
+        assert re.search(r"closed loop.*\n?.*--rate", reports["closed"])
+        assert "closed loop" not in reports["open"]
+
+
+class TestNothingIsLeftOut:
+    def test_a_request_that_timed_out_took_at_least_that_long(self, tmp_path):
+        def script(peer):
+            while peer.request():
+                answered.append(time.monotonic())
+                if len(answered) != 20:
+                    peer.send(OK)
+
+        answered = []
+        with ScriptedServer(script) as server:
+            cell, _ = measure(tmp_path, "-k", "-s", 0.4, "--rate", 50, "-n", 50, server.url, status=1)
+        assert cell["failures"]["timeout"] == 1
+        assert cell["complete"] == 50
+        assert cell["latency_ms"]["max"] >= 400
+
+    def test_so_did_those_that_waited_behind_it(self, tmp_path):
+        def script(peer):
+            while peer.request():
+                answered.append(time.monotonic())
+                if len(answered) != 20:
+                    peer.send(OK)
+
+        answered = []
+        with ScriptedServer(script) as server:
+            cell, _ = measure(tmp_path, "-k", "-c", 1, "-s", 0.5, "--rate", 50, "-n", 60, server.url, status=1)
+        assert cell["failures"]["timeout"] == 1
+        assert cell["queued"] >= 20  # due while the only connection waited in vain
+        assert cell["latency_ms"]["p75"] >= 200
+
+    def test_unfinished_requests_enter_with_their_age(self, tmp_path):
+        def script(peer):
+            while peer.request() and len(answered) < 100:
+                answered.append(time.monotonic())
+                peer.send(OK)
+            time.sleep(3)
+
+        answered = []
+        with ScriptedServer(script) as server:
+            cell, report = measure(tmp_path, "-k", "-c", 4, "--duration", 1.5, server.url)
+        assert cell["unfinished"] == cell["overdue"] == 4
+        assert cell["complete"] >= 100
+        assert cell["latency_ms"]["max"] >= 900
+        assert "4 requests were under way when time was up 4 of these had waited longer than any answer took" in report
+
+    def test_requests_that_could_not_even_leave_enter_with_their_age(self, tmp_path):
+        def script(peer):
+            while peer.request() and len(answered) < 20:
+                answered.append(time.monotonic())
+                peer.send(OK)
+            time.sleep(3)
+
+        answered = []
+        with ScriptedServer(script) as server:
+            cell, report = measure(tmp_path, "-k", "-c", 2, "--rate", 100, "--duration", 1.5, server.url, status=DOUBTFUL)
+        assert cell["unfinished"] == 2
+        assert 110 <= cell["missed"] <= 135
+        assert cell["overdue"] >= 100
+        assert cell["latency_ms"]["max"] >= 1200
+        assert cell["latency_ms"]["p50"] >= 300
+        assert f"{cell['missed']} requests were due and had not begun when time was up" in report
+        assert f"{cell['overdue']} of these had waited longer than any answer took" in report
+
+
+class Unwilling(ScriptedServer):
+    """Takes two connections, and leaves the others to the kernel, whose queue has room for one."""
+
+    def __init__(self):
+        super().__init__(answering(), backlog=0)
+
+    def accept(self):
+        for number in range(2):
+            connection, _ = self.listener.accept()
+            with self.lock:
+                self.open += 1
+                self.peers.add(connection)
+            threading.Thread(target=self.serve, args=(Peer(connection, number),), daemon=True).start()
+
+
+@pytest.fixture(scope="module")
+def ailing(tmp_path_factory):
+    """ailing(AILMENT) is the environment of a loadgen that has it: fakes/ailing.c."""
+    library = tmp_path_factory.mktemp("ailing") / "ailing.so"
+    subprocess.run(["cc", "-std=c11", "-O1", "-fPIC", "-fno-builtin", "-shared", "-o", library,
+                    ROOT / "tests/integration/fakes/ailing.c", "-ldl"], check=True)
+    options = os.environ.get("ASAN_OPTIONS", "")
+
+    def environment(ailment):
+        return dict(os.environ, LD_PRELOAD=str(library), AILMENT=ailment,
+                    ASAN_OPTIONS=f"{options}:verify_asan_link_order=0".lstrip(":"))
+
+    return environment
+
+
+def slow(_):
+    time.sleep(0.05)
+    return OK
+
+
+class TestChecks:
+    """Each check, where it fails: in the report, in the JSON, and in the exit status."""
+
+    @staticmethod
+    def assert_failed(name, advice, tmp_path, *arguments, env=None):
+        cell, report = measure(tmp_path, "-k", *arguments, status=DOUBTFUL, env=env)
+        check = check_of(cell, name)
+        assert check["state"] == "failed"
+        assert check["measured"] != check["limit"]
+        assert advice in check["sentence"]
+        assert f"Check failed ({name}): {check['sentence']}" in report
+        return check
+
+    def test_a_thread_without_cpu_time_to_spare(self, tmp_path, ailing):
+        with ScriptedServer(answering()) as server:
+            check = self.assert_failed("cpu", "--threads 2", tmp_path, "--duration", 0.5, server.url, env=ailing("busy"))
+        assert 0.95 == check["limit"] < check["measured"] <= 1.05
+
+    def test_requests_that_leave_late(self, tmp_path, ailing):
+        with ScriptedServer(answering()) as server:
+            check = self.assert_failed("send_lag", "taskset", tmp_path, "--rate", 50, "-n", 120, server.url, env=ailing("slow"))
+        assert check["limit"] >= 1  # ms
+        assert check["measured"] >= 3
+
+    def test_connections_that_never_stood(self, tmp_path):
+        # Over before the SYNs that were dropped are sent again, which takes a second.
+        with Unwilling() as server:
+            check = self.assert_failed("connections", "lower -c", tmp_path, "-c", 8, "--duration", 0.7, server.url)
+        assert check["limit"] == 8
+        assert 1 <= check["measured"] < 8
+
+    def test_requests_that_waited_for_connections(self, tmp_path):
+        with ScriptedServer(answering(slow)) as server:
+            check = self.assert_failed("connections", "raise -c", tmp_path, "-c", 1, "--rate", 30, "-n", 30, server.url)
+        assert 0.5 == check["limit"] < check["measured"] <= 1
+
+    def test_a_rate_that_was_not_kept(self, tmp_path):
+        with ScriptedServer(answering(slow)) as server:
+            check = self.assert_failed("rate", "raise -c", tmp_path, "-c", 1, "--rate", 100, "--duration", 1, server.url)
+        assert 0 < check["measured"] < 0.5
+        assert check["limit"] == pytest.approx(0.99, abs=0.001)
+
+    def test_gaps_that_are_not_exponential(self, tmp_path, ailing):
+        with ScriptedServer(answering()) as server:
+            check = self.assert_failed("arrivals", "exponential", tmp_path, "--rate", 100, "--arrivals", "poisson", "-n", 150,
+                                       server.url, env=ailing("even"))
+        assert check["measured"] == pytest.approx(0.63, abs=0.15)
+
+    def test_connections_left_waiting(self, tmp_path, ailing):
+        with ScriptedServer(answering()) as server:
+            check = self.assert_failed("littles_law", "waited for loadgen", tmp_path, "-c", 2, "--duration", 1, server.url,
+                                       env=ailing("slow"))
+        assert check["limit"] == 0.95 > check["measured"]
+
+    def test_failed_requests_weigh_more_than_a_failed_check(self, tmp_path):
+        with ScriptedServer(answering(slow)) as server:
+            cell, report = measure(tmp_path, "-k", "-c", 1, "-s", 0.02, "--rate", 100, "--duration", 1, server.url, status=1)
+        assert check_of(cell, "rate")["state"] == "failed"
+        assert "Check failed (rate)" in report
+
+    def test_a_healthy_client_says_nothing(self, tmp_path):
+        with ScriptedServer(answering(slow)) as server:
+            cell, report = measure(tmp_path, "-k", "-c", 4, "-n", 40, server.url, status=0)
+        assert [check["name"] for check in cell["checks"]] == ["cpu", "send_lag", "connections", "rate", "arrivals", "littles_law"]
+        assert {check["name"]: check["state"] for check in cell["checks"]} == {
+            "cpu": "ok", "send_lag": "none", "connections": "ok", "rate": "none", "arrivals": "none", "littles_law": "ok"}
+        assert "Check failed" not in report
+
+    def test_a_sweep_has_one_doubtful_cell(self, tmp_path):
+        with ScriptedServer(answering(slow)) as server:
+            file = tmp_path / "result.json"
+            done = loadgen("-k", "-c", 1, "--rate", "5,100", "--duration", 1, "--json", file, server.url)
+        assert done.returncode == DOUBTFUL
+        cells = json.loads(file.read_text())["cells"]
+        assert [check_of(cell, "rate")["state"] for cell in cells] == ["ok", "failed"]

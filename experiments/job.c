@@ -21,6 +21,7 @@
 #define GONE_LOOK_NS (2 * NS_PER_MS)
 #define QUIET_BELOW_S 5.0     /* a shorter cell feels a process that starts or stops beside it */
 #define LOAD_SECONDS_MIN 60.0 /* a cell may take this, or four times what is expected, whichever is longer */
+#define LOADGEN_DOUBTFUL 3    /* loadgen's exit status when a check of its own health failed: the figures are there */
 #define JSON_MAX (4 << 20)
 
 static void
@@ -230,6 +231,10 @@ take_result(struct job *job, struct cell *cell)
 		snprintf(result->error, sizeof(result->error), "%s %s while it was loaded: %s", cell->server->name,
 		    process_describe(&job->server, how, sizeof(how)),
 		    process_last_lines(job->server.errors, lines, sizeof(lines)));
+	} else if (parsed == 0 && result->state == RESULT_DONE && WIFEXITED(job->load.status) &&
+		   WEXITSTATUS(job->load.status) == LOADGEN_DOUBTFUL) {
+		snprintf(result->error, sizeof(result->error), "loadgen doubts its own figures: %s",
+		    process_last_lines(job->load.errors, lines, sizeof(lines)));
 	} else if (!WIFEXITED(job->load.status) ||
 		   (WEXITSTATUS(job->load.status) != 0 && (parsed != 0 || result->state == RESULT_DONE))) {
 		result->state = RESULT_FAILED;

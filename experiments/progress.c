@@ -33,6 +33,10 @@ progress_cell(struct progress *progress, const struct cell *cell)
 
 	progress->done++;
 	plan_cell_name(cell, name, sizeof(name));
+	if (result->state == RESULT_DONE && result->error[0] != '\0') {
+		progress_end(progress);
+		fprintf(stderr, "lab: %s: %s\n", name, result->error);
+	}
 	if (result->state == RESULT_FAILED) {
 		progress_end(progress);
 		fprintf(stderr, "lab: %s failed: %s\n", name, result->error);

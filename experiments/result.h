@@ -7,8 +7,8 @@
 #define RESULT_ERROR_MAX 512
 
 enum result_state {
-	RESULT_NONE, /* not measured: the run was interrupted before */
-	RESULT_DONE,
+	RESULT_NONE,    /* not measured: the run was interrupted before */
+	RESULT_DONE,    /* `error`, unless it is empty, says why loadgen doubts the figures */
 	RESULT_FAILED,  /* not measured, or not every request succeeded: `error` says why */
 	RESULT_SKIPPED, /* something that the server needs is not installed: `error` names it */
 };

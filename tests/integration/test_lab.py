@@ -240,6 +240,13 @@ class TestTrouble:
         _, err = lab.run("run", "one", status=1)
         assert f"lab: one first c=1 failed: {message}" in err
 
+    def test_a_loadgen_that_doubts_its_figures(self, lab):
+        """They count, and what it says of them is told and kept."""
+        lab.define("one", ("first", "", "--status 3"), values="1")
+        _, err = lab.run("run", "one")
+        assert "lab: one first c=1: loadgen doubts its own figures: it went wrong\n" in err
+        assert lab.rows("SELECT state, error FROM cell") == [("done", "loadgen doubts its own figures: it went wrong")]
+
     def test_a_loadgen_that_hangs_is_killed(self, lab):
         lab.define("one", ("first", "", "--take 600", "timeout = 0.5"), values="1")
         _, err = lab.run("run", "one", status=1)

@@ -289,6 +289,15 @@ static const struct options_program program = {
     .usage = print_usage,
 };
 
+static bool
+is_picture(const char *path)
+{
+	const char *suffix = strrchr(path, '.');
+
+	return strcmp(path, "-") == 0 ||
+	       (suffix != NULL && (strcmp(suffix, ".svg") == 0 || strcmp(suffix, ".png") == 0));
+}
+
 static void
 check_outputs(struct config *config)
 {
@@ -305,6 +314,8 @@ check_outputs(struct config *config)
 				options_fail(&program, "two outputs cannot go to the same place: %s", files[i]);
 		config->data_on_stdout |= strcmp(files[i], "-") == 0;
 	}
+	if (config->plot_file != NULL && !is_picture(config->plot_file))
+		options_fail(&program, "--plot %s: the name must end in .svg or .png (- is an SVG)", config->plot_file);
 	if (config->html_table != NULL || config->html_row != NULL || config->html_cell != NULL)
 		config->html = true;
 	if ((config->percentiles_file != NULL || config->samples_file != NULL || config->hgrm_file != NULL ||

@@ -61,13 +61,12 @@ print_levels(FILE *out, const struct histogram *histogram)
 }
 
 static void
-print_rps(FILE *out, const struct row *row)
+print_rps(FILE *out)
 {
 	plot_panel(out, "Time, seconds", "Requests per second");
 	fprintf(out, "set yrange [0:*]\nset xrange [0:*]\nset offsets 0, 0, graph 0.06, 0\n");
 	fprintf(out, "plot $seconds using 1:2 with linespoints lw 2 pt %d ps 0.7 lc rgb '%s' notitle\n", plot_point(0),
 	    plot_color(0));
-	(void)row;
 }
 
 static void
@@ -80,8 +79,8 @@ print_latency(FILE *out, const struct row *row)
 	const struct summary *summary = &row->summary;
 
 	plot_panel(out, "Time, seconds", row->cell.open_loop ? "Response time, ms" : "Latency, ms");
-	plot_y(out, summary_ms((double)summary->percentiles[50]), summary_ms((double)summary->total.max));
-	fprintf(out, "set xrange [0:*]\nset yrange [*:*]\nplot ");
+	plot_y(out, summary_ms((double)summary->total.min), summary_ms((double)summary->total.max));
+	fprintf(out, "set xrange [0:*]\nplot ");
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
 		fprintf(out, "%s$seconds using 1:%d with linespoints lw 2 pt %d ps 0.7 lc rgb '%s' title '%s'",
 		    i > 0 ? ", " : "", lines[i].column, plot_point(i), plot_color(i), lines[i].name);
@@ -117,7 +116,7 @@ plot_cell(const struct row *row, FILE *out, bool png)
 	print_seconds(out, row);
 	print_levels(out, &row->stats.total);
 	plot_begin(out, png, 3, title);
-	print_rps(out, row);
+	print_rps(out);
 	print_latency(out, row);
 	print_distribution(out, row);
 	fprintf(out, "unset multiplot\n");

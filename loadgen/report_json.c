@@ -7,6 +7,7 @@
 #include "common/version.h"
 #include "loadgen/cell_json.h"
 #include "loadgen/field.h"
+#include "loadgen/knee.h"
 #include "loadgen/report.h"
 
 #define SCHEMA "loopfork.loadgen/2"
@@ -35,6 +36,51 @@ started(uint64_t wall_ns)
 	return json_string(text);
 }
 
+/* add_step says where a step of a search stands; its figures are among the cells. NULL: there is none. */
+static void
+add_step(json_t *object, const char *name, const struct row *row)
+{
+	json_t *step = row != NULL ? json_object() : json_null();
+
+	if (row != NULL) {
+		if (row->cell.open_loop)
+			field_real(step, "rate", knee_load(row));
+		else
+			field_count(step, "concurrency", row->cell.concurrency);
+		field_real(step, "rps", row->summary.rps);
+	}
+	field_add(object, name, step);
+}
+
+/* knees_of: what --until-saturated found out; null without it. */
+static json_t *
+knees_of(const struct sweep *sweep)
+{
+	json_t *list;
+
+	if (!sweep->config->until_saturated)
+		return json_null();
+	list = json_array();
+	for (size_t i = 0; i < sweep->knees_len; i++) {
+		const struct knee *knee = &sweep->knees[i];
+		const struct cell *cell = knee_cell(sweep, knee);
+		json_t *object = json_object();
+		char text[KNEE_TEXT_MAX];
+
+		field_add(object, "target", field_text(cell->target->url));
+		field_add(object, "sleep_s",
+		    cell->has_sleep ? json_real((double)cell->sleep_ns / (double)NS_PER_SEC) : json_null());
+		field_add(object, "end", json_string(knee_end_name(knee)));
+		add_step(object, "knee", knee->row);
+		add_step(object, "best", knee->best);
+		add_step(object, "beyond", knee->beyond);
+		knee_describe(sweep, knee, text);
+		field_add(object, "sentence", field_text(text));
+		json_array_append_new(list, object);
+	}
+	return list;
+}
+
 void
 report_json(FILE *out, const void *what)
 {
@@ -57,6 +103,7 @@ report_json(FILE *out, const void *what)
 	field_add(root, "machine", machine());
 	field_add(root, "interrupted", json_boolean(sweep->interrupted));
 	field_add(root, "cells", cells);
+	field_add(root, "knees", knees_of(sweep));
 	json_dumpf(root, out, JSON_INDENT(1) | JSON_REAL_PRECISION(DIGITS));
 	fputc('\n', out);
 	json_decref(root);

@@ -182,7 +182,8 @@ class TestFiles:
             done = loadgen("-n", 5, "-c", "1,2", "--json", file, server.url)
         result = json.loads(file.read_text())
         assert done.stdout.startswith("loadgen 0.1.0, closed loop")
-        assert set(result) == {"schema", "version", "started", "command", "load", "threads", "seed", "machine", "interrupted", "cells"}
+        assert set(result) == {"schema", "version", "started", "command", "load", "threads", "seed", "machine", "interrupted",
+                               "cells", "knees"}
         assert result["schema"] == "loopfork.loadgen/2"
         assert result["command"][1:] == ["-n", "5", "-c", "1,2", "--json", str(file), server.url]
         assert result["load"] == "closed" and result["interrupted"] is False

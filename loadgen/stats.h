@@ -35,7 +35,7 @@ const char *failure_name(enum failure failure);
 struct timing {
 	uint64_t due_ns;       /* when it was to start; in a closed loop, when it did */
 	uint64_t start_ns;     /* before connect, or before the send on a connection that was open */
-	uint64_t connected_ns; /* when TCP stood: before the first send */
+	uint64_t connected_ns; /* when TCP stood, and a tunnel through a proxy: before the first send */
 	uint64_t secured_ns;   /* when TLS stood; without TLS as connected_ns */
 	uint64_t sent_ns;      /* before the send that took the last bytes */
 	uint64_t first_ns;     /* after the first receive of the response */

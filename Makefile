@@ -190,6 +190,8 @@ $(BUILD)/fuzz/fuzz/%: $(BUILD)/fuzz/tests/fuzz/%.o $(COMMON)
 # The WebSocket readers are async_server's; they do no I/O.
 $(BUILD)/fuzz/fuzz/ws_frame: $(patsubst %,$(OUT)/async_server/ws_%.o,buffer deflate frame message utf8)
 $(BUILD)/fuzz/fuzz/ws_frame: FUZZ_LIBS := -lz
+# Responses are loadgen's to read.
+$(BUILD)/fuzz/fuzz/http_response: $(OUT)/loadgen/response.o
 # A connection is served by the whole of both servers.  These have functions of the same names: of prefork_server's, the
 # target sees only its own way in.
 $(BUILD)/fuzz/prefork_server.o: $(BUILD)/fuzz/tests/fuzz/connection/prefork.o $(filter-out %/main.o,$(call objects_of,prefork_server))

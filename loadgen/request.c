@@ -349,17 +349,19 @@ request_build(struct request *request, const struct request_spec *spec, const st
 	    .chunked = spec->chunked,
 	    .head = strcmp(request_method_name(spec), "HEAD") == 0,
 	    .method = request_method_name(spec),
-	    .path = path,
+	    .path = strdup(path),
 	};
 	out = open_memstream(&request->bytes, &request->bytes_len);
-	if (out == NULL)
+	if (out == NULL) {
+		request_deinit(request);
 		return -ENOMEM;
+	}
 	print_head(out, spec, target, path);
 	if (spec->body != NULL)
 		print_memory_body(out, spec);
 	failed = ferror(out) != 0;
 	failed |= fclose(out) != 0;
-	if (failed)
+	if (failed || request->path == NULL)
 		result = -ENOMEM;
 	request->len = request->bytes_len + (from_file ? framed_len(spec->body_len, spec->chunked) : 0);
 	if (result == 0 && from_file && spec->body_len <= REQUEST_SMALL_MAX)
@@ -373,5 +375,6 @@ void
 request_deinit(struct request *request)
 {
 	free(request->bytes);
+	free(request->path);
 	*request = (struct request){.body_fd = -1};
 }

@@ -11,8 +11,7 @@
 #include "common/compiler.h"
 #include "loadgen/target.h"
 
-#define REQUEST_FIELDS_MAX 100 /* -H and -C, each */
-
+#define REQUEST_FIELDS_MAX 100  /* -H, -C, and the fields of a line of --urls, each */
 #define REQUEST_SMALL_MAX 65536 /* bytes of a body that are kept in memory, and of a chunk */
 
 /* What the options say about every request. Strings belong to the caller, and outlive the requests built from them. */
@@ -27,7 +26,8 @@ struct request_spec {
 	const char *content_type;                /* -T; NULL: text/plain */
 	const char *cookies[REQUEST_FIELDS_MAX]; /* -C: name=value */
 	size_t cookies_len;
-	const char *fields[REQUEST_FIELDS_MAX]; /* -H: field lines, which replace ours of the same name */
+	/* -H, and then those of --urls: field lines, which replace ours of the same name. */
+	const char *fields[2 * REQUEST_FIELDS_MAX];
 	size_t fields_len;
 	bool chunked;          /* --chunked: the body goes without a length */
 	const char *body;      /* a body in memory, of body_len bytes; NULL: none */
@@ -48,8 +48,8 @@ struct request {
 	uint64_t body_len; /* without framing */
 	bool chunked;
 	bool head;          /* the answer has no body */
-	const char *method; /* for messages; borrowed, as is path */
-	const char *path;   /* as given, with the query */
+	const char *method; /* for messages; borrowed */
+	char *path;         /* as given, with the query */
 };
 
 /* The requests of a cell: connections send them in turn. */

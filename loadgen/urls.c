@@ -1,0 +1,155 @@
+/* --urls FILE -> the requests that it lists, which connections send in turn. */
+#include "loadgen/urls.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* join_server sees that ENTRY, the last one, names the server that the others name. */
+static int
+join_server(struct urls *urls, const struct url_entry *entry, const struct url_place *place)
+{
+	if (entry->server == NULL)
+		return 0;
+	if (urls->server == NULL)
+		urls->server = entry->server;
+	if (strcmp(urls->server, entry->server) == 0)
+		return 0;
+	return url_refuse(place,
+	    "%s is another server than %s; a file is for one: give paths here and the servers on the command line",
+	    entry->server, urls->server);
+}
+
+/* grow makes room for one more entry. */
+static int
+grow(struct urls *urls)
+{
+	struct url_entry *entries;
+
+	if ((urls->len & (urls->len - 1)) != 0)
+		return 0;
+	entries = realloc(urls->entries, (urls->len > 0 ? 2 * urls->len : 1) * sizeof(*entries));
+	if (entries == NULL)
+		return -ENOMEM;
+	urls->entries = entries;
+	return 0;
+}
+
+/* add_line adds the request of LINE, LEN bytes without its end. */
+static int
+add_line(struct urls *urls, const struct url_place *place, char *line, size_t len)
+{
+	struct url_entry *entry;
+	int result;
+
+	if (strlen(line) != len)
+		return url_refuse(place, "a zero byte; lines are text");
+	line += strspn(line, " \t");
+	if (line[0] == '\0' || line[0] == '#')
+		return 0;
+	if (urls->len == URLS_MAX)
+		return url_refuse(place, "more than %d requests", URLS_MAX);
+	result = grow(urls);
+	if (result != 0)
+		return result;
+	entry = &urls->entries[urls->len++];
+	*entry = (struct url_entry){0};
+	result = line[0] == '{' ? url_entry_json(entry, place, line, &urls->files)
+				: url_entry_text(entry, place, line, &urls->files);
+	return result != 0 ? result : join_server(urls, entry, place);
+}
+
+static int
+add_lines(struct urls *urls, FILE *in, struct url_place *place)
+{
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t len;
+	int result = 0;
+
+	while (result == 0 && (len = getline(&line, &size, in)) >= 0) {
+		place->line++;
+		while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r'))
+			line[--len] = '\0';
+		result = add_line(urls, place, line, (size_t)len);
+	}
+	if (result == 0 && !feof(in))
+		result = -errno;
+	free(line);
+	return result;
+}
+
+int
+urls_load(struct urls *urls, const char *name, char *error, size_t error_size)
+{
+	struct url_place place = {.file = name, .error = error, .error_size = error_size};
+	FILE *in = fopen(name, "re");
+	int result;
+
+	*urls = (struct urls){0};
+	error[0] = '\0';
+	if (in == NULL) {
+		result = -errno;
+	} else {
+		result = add_lines(urls, in, &place);
+		fclose(in);
+	}
+	if (result == 0 && urls->len == 0) {
+		snprintf(error, error_size, "%s: there is no request in it; a line is one, as in GET /", name);
+		result = -EINVAL;
+	}
+	if (result != 0 && error[0] == '\0')
+		snprintf(error, error_size, "cannot read %s: %s", name, strerror(-result));
+	return result;
+}
+
+void
+urls_deinit(struct urls *urls)
+{
+	for (size_t i = 0; i < urls->len; i++)
+		url_entry_deinit(&urls->entries[i]);
+	free(urls->entries);
+	for (size_t i = 0; i < urls->files.len; i++) {
+		close(urls->files.items[i].fd);
+		free(urls->files.items[i].name);
+	}
+	free(urls->files.items);
+	*urls = (struct urls){0};
+}
+
+/* entry_sets tells whether ENTRY has a field of the name of LINE's. */
+static bool
+entry_sets(const struct url_entry *entry, const char *line)
+{
+	size_t len = strcspn(line, ":") + 1;
+
+	for (size_t i = 0; i < entry->fields_len; i++)
+		if (strncasecmp(entry->fields[i], line, len) == 0)
+			return true;
+	return false;
+}
+
+void
+urls_spec(struct request_spec *spec, const struct urls *urls, size_t index, const struct request_spec *common)
+{
+	const struct url_entry *entry = &urls->entries[index];
+
+	*spec = *common;
+	spec->fields_len = 0;
+	for (size_t i = 0; i < common->fields_len; i++)
+		if (!entry_sets(entry, common->fields[i]))
+			spec->fields[spec->fields_len++] = common->fields[i];
+	for (size_t i = 0; i < entry->fields_len; i++)
+		spec->fields[spec->fields_len++] = entry->fields[i];
+	if (entry->method != NULL)
+		spec->method = entry->method;
+	if (entry->body == NULL && entry->body_file == NULL)
+		return;
+	spec->body = entry->body;
+	spec->body_file = entry->body_file;
+	spec->body_fd = entry->body_fd;
+	spec->body_len = entry->body_len;
+}

@@ -373,6 +373,9 @@ check_consistency(struct config *config)
 		    &program, "Cannot mix %s and HEAD: HEAD has no body", config->post_file != NULL ? "POST" : "PUT");
 	if (config->spec.head && config->spec.method != NULL && strcmp(config->spec.method, "HEAD") != 0)
 		options_fail(&program, "Cannot mix -m %s and -i, which asks for HEAD", config->spec.method);
+	if (config->urls_file != NULL && (config->post_file != NULL || config->put_file != NULL))
+		options_fail(&program, "Cannot mix --urls and %s: a body stands in its line, as in POST /x<tab>@FILE",
+		    config->post_file != NULL ? "-p" : "-u");
 	check_outputs(config);
 }
 
@@ -392,6 +395,34 @@ open_body(struct config *config)
 	complain(
 	    "cannot read the body from %s: %s", file, result == -EINVAL ? "not a regular file" : strerror(-result));
 	exit(1);
+}
+
+/*
+ * open_urls reads the file of --urls.  The server is named there or on the command line (GIVEN), not by both: neither
+ * could say what is wanted of the other.
+ */
+static void
+open_urls(struct config *config, bool given)
+{
+	char error[1024];
+	int result;
+
+	if (config->urls_file == NULL)
+		return;
+	result = urls_load(&config->listed, config->urls_file, error, sizeof(error));
+	if (result != 0) {
+		complain("%s", error);
+		exit(result == -EINVAL ? 2 : 1);
+	}
+	if (config->listed.server == NULL)
+		return;
+	if (given) {
+		complain("%s names the server %s, and so does the command line: use paths there, or give no URL here",
+		    config->urls_file, config->listed.server);
+		exit(2);
+	}
+	config->urls = &config->listed.server;
+	config->urls_len = 1;
 }
 
 void
@@ -416,10 +447,12 @@ config_parse(struct config *config, int argc, char **argv)
 	config->urls_len = first < argc ? argc - first : (int)ARRAY_LEN(default_urls);
 	check_consistency(config);
 	open_body(config);
+	open_urls(config, first < argc);
 }
 
 void
 config_deinit(struct config *config)
 {
 	request_close_body(&config->spec);
+	urls_deinit(&config->listed);
 }

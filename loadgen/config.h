@@ -11,6 +11,7 @@
 #include "loadgen/schedule.h"
 #include "loadgen/source.h"
 #include "loadgen/tls.h"
+#include "loadgen/urls.h"
 
 #define CONFIG_CONCURRENCY_MAX 20000 /* as in ab */
 #define CONFIG_SLEEP_MAX_S 3600.0    /* as the servers' --max-sleep at most */
@@ -65,6 +66,7 @@ struct config {
 	/* Request */
 	const char *post_file, *put_file; /* -p, -u */
 	const char *urls_file;            /* --urls; NULL: one request for each URL */
+	struct urls listed;               /* the requests in it; none, if len is 0 */
 	struct request_spec spec;
 	int argc; /* the command, for the record */
 	char **argv;

@@ -44,6 +44,12 @@ init_targets(struct sweep *sweep)
 			complain("%s", error);
 			return 2;
 		}
+		if (config->listed.len > 0 && strcmp(sweep->targets[i].path, "/") != 0) {
+			complain("%s: with --urls the paths come from %s; give the server alone, as in "
+				 "http://127.0.0.1:8088/",
+			    config->urls[i], config->urls_file);
+			return 2;
+		}
 	}
 	if (source_check(&config->source, error, sizeof(error)) != 0) {
 		complain("--source: %s", error);
@@ -57,18 +63,6 @@ init_targets(struct sweep *sweep)
 	return 0;
 }
 
-/* path_with_sleep adds sleep=SECONDS to the query of PATH. The caller frees it; NULL: no memory. */
-static char *
-path_with_sleep(const char *path, uint64_t sleep_ns)
-{
-	char *with;
-
-	if (asprintf(&with, "%s%csleep=%.9g", path, strchr(path, '?') != NULL ? '&' : '?',
-		(double)sleep_ns / (double)NS_PER_SEC) < 0)
-		return NULL;
-	return with;
-}
-
 static int
 init_variants(struct sweep *sweep)
 {
@@ -80,20 +74,12 @@ init_variants(struct sweep *sweep)
 		return -ENOMEM;
 	for (size_t i = 0; i < sleeps; i++)
 		for (size_t j = 0; j < sweep->targets_len; j++) {
-			const struct target *target = &sweep->targets[j];
-			struct variant *variant = &sweep->variants[sweep->variants_len++];
+			const uint64_t *sleep_ns = config->sleeps.len > 0 ? &config->sleeps.values[i] : NULL;
+			int result =
+			    variant_init(&sweep->variants[sweep->variants_len++], config, &sweep->targets[j], sleep_ns);
 
-			int result;
-
-			variant->path = config->sleeps.len > 0 ? path_with_sleep(target->path, config->sleeps.values[i])
-							       : strdup(target->path);
-			variant->requests.items = calloc(1, sizeof(*variant->requests.items));
-			if (variant->path == NULL || variant->requests.items == NULL)
-				return -ENOMEM;
-			result = request_build(&variant->requests.items[0], &config->spec, target, variant->path);
 			if (result != 0)
 				return result;
-			variant->requests.len = 1;
 		}
 	return 0;
 }
@@ -173,7 +159,7 @@ static int
 raise_file_limit(struct sweep *sweep)
 {
 	const struct config *config = sweep->config;
-	const rlim_t beside = FILES_BESIDE + FILES_A_THREAD * (rlim_t)config->threads;
+	const rlim_t beside = FILES_BESIDE + FILES_A_THREAD * (rlim_t)config->threads + config->listed.files.len;
 	struct rlimit limit;
 	rlim_t need = 0, most = config->until_saturated ? CONFIG_CONCURRENCY_MAX : 0;
 
@@ -234,14 +220,8 @@ sweep_init(struct sweep *sweep, const struct config *config)
 void
 sweep_deinit(struct sweep *sweep)
 {
-	for (size_t i = 0; i < sweep->variants_len; i++) {
-		struct request_list *requests = &sweep->variants[i].requests;
-
-		for (size_t j = 0; j < requests->len; j++)
-			request_deinit(&requests->items[j]);
-		free(requests->items);
-		free(sweep->variants[i].path);
-	}
+	for (size_t i = 0; i < sweep->variants_len; i++)
+		variant_deinit(&sweep->variants[i]);
 	tls_context_close(sweep->tls);
 	for (size_t i = 0; i < sweep->targets_len; i++)
 		target_deinit(&sweep->targets[i]);

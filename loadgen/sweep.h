@@ -11,14 +11,9 @@
 #include "loadgen/config.h"
 #include "loadgen/saturate.h"
 #include "loadgen/summary.h"
+#include "loadgen/variant.h"
 
 #define SWEEP_TARGETS_MAX 26 /* named A to Z in the table */
-
-/* A target with one sleep: what is sent. */
-struct variant {
-	char *path; /* of the first request */
-	struct request_list requests;
-};
 
 /* The figures of one repetition. */
 struct repeat {

@@ -26,8 +26,8 @@
  */
 struct urls {
 	struct url_entry *entries;
-	size_t len;         /* at least 1 */
-	const char *server; /* the URL that targets name, with the path "/"; NULL: all are paths */
+	size_t len;   /* at least 1 */
+	char *server; /* the URL that targets name, with the path "/"; NULL: all are paths */
 	struct url_files files;
 };
 

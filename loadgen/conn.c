@@ -537,8 +537,11 @@ read_answers(struct conn *conn, const char *data, size_t len, uint64_t now_ns)
 			flight->timing.first_ns = now_ns;
 		conn->response.head = flight->request->head;
 		event = response_read(&conn->response, data, len, &taken);
-		if (event == RESPONSE_MORE)
+		if (event == RESPONSE_MORE) {
+			if (conn->len < (uint32_t)worker->cell->config->pipeline)
+				conn_go_on(conn); /* answers before this one were whole: their places are free */
 			return true;
+		}
 		if (event != RESPONSE_COMPLETE) {
 			fail(conn, FAILURE_MALFORMED);
 			break;

@@ -2,6 +2,7 @@
 #include "loadgen/stats.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 const char *
@@ -74,7 +75,7 @@ void
 stats_reset(struct stats *stats)
 {
 	struct histogram *histograms[HISTOGRAMS];
-	struct stats empty = {.begin_ns = UINT64_MAX, .series = stats->series, .tls_facts = stats->tls_facts};
+	struct stats empty = {.begin_ns = UINT64_MAX, .tls_facts = stats->tls_facts};
 
 	memcpy(empty.server, stats->server, sizeof(empty.server));
 	empty.connect = stats->connect;
@@ -85,7 +86,7 @@ stats_reset(struct stats *stats)
 	empty.service = stats->service;
 	empty.delay = stats->delay;
 	empty.lag = stats->lag;
-	*stats = empty;
+	memcpy(stats, &empty, offsetof(struct stats, series));
 	histograms_of(stats, histograms);
 	for (size_t i = 0; i < HISTOGRAMS; i++)
 		histogram_reset(histograms[i]);

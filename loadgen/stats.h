@@ -52,14 +52,14 @@ struct stats {
 	uint64_t unfinished; /* requests under way when time was up */
 	uint64_t overdue;    /* of those and the missed: older than any answer, so they are in `total` with their age */
 	uint64_t missed;     /* open loop: requests that were due and had not started when time was up */
-	uint64_t queued;     /* open loop: requests that found all connections busy when they were due; missed ones, too */
-	uint64_t begin_ns;   /* before the first connect, or when the warm-up ended */
-	uint64_t end_ns;     /* after the last request, or when time was up */
-	uint64_t active_ns;  /* sum over connections of the time in which they had requests to do; closed loop */
+	uint64_t queued; /* open loop: requests that found all connections busy when they were due; missed ones, too */
+	uint64_t begin_ns;     /* before the first connect, or when the warm-up ended */
+	uint64_t end_ns;       /* after the last request, or when time was up */
+	uint64_t active_ns;    /* sum over connections of the time in which they had requests to do; closed loop */
 	uint64_t under_way_ns; /* sum of the times of all requests, from start, of those too that time cut off */
-	uint64_t cpu_ns;     /* CPU time of the threads from begin_ns to end_ns */
-	double cpu_share;    /* of a CPU, of the busiest thread */
-	uint32_t most_open;  /* connections that stood at one time, all threads together */
+	uint64_t cpu_ns;       /* CPU time of the threads from begin_ns to end_ns */
+	double cpu_share;      /* of a CPU, of the busiest thread */
+	uint32_t most_open;    /* connections that stood at one time, all threads together */
 	/*
 	 * total is the response time, from due.  service (from start), delay (due
 	 * to start) and lag (due to start, of requests that a free connection was waiting for: the
@@ -67,9 +67,10 @@ struct stats {
 	 */
 	struct histogram connect, tls, processing, waiting, total, service, delay, lag;
 	struct fit fit;                   /* open loop: how the departures are distributed */
-	struct series series;             /* by second */
 	struct tls_facts tls_facts;       /* of the first connection */
 	char server[RESPONSE_SERVER_MAX]; /* Server field of the first response */
+	/* By second; any thread may read it meanwhile.  The last field: stats_reset leaves it alone. */
+	struct series series;
 };
 
 /* stats_init makes STATS empty.  Returns 0 or -ENOMEM.  stats_deinit frees what it holds (also after a failed init). */

@@ -154,7 +154,7 @@ deps-check:
 	@tools/deps lab test check
 
 deps-bench:
-	@tools/deps lab test bench
+	@BUILD=$(BUILD) tools/deps lab test bench
 
 ## lab: install what is missing, build, run tasks 7 to 9, print tables and write results/<when>/
 lab: deps
@@ -219,8 +219,8 @@ soak: deps
 check: deps-check
 	@tools/check
 
-## bench: our servers beside the real programs (BENCH: which of bench/), each in one run
-BENCH ?= async_server prefork_server fidelity
+## bench: our servers, and loadgen, beside the real programs (BENCH: which of bench/), each in one run
+BENCH ?= async_server prefork_server loadgen fidelity
 bench: deps-bench
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@status=0; for bench in $(BENCH); do bench/$$bench --bin $(OUT)/bin || status=1; done; exit $$status

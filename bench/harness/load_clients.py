@@ -36,6 +36,7 @@ class LoadClient:
 
     name, package, statuses = None, None, (0,)  # package: Debian's; statuses: its exit statuses when all went well
     pipelines, closes = True, True  # whether it can
+    timed = None  # as command, for one that tells percentiles: see `percentiles`
 
     def __init__(self, path, folder):
         self.path, self.folder = path, folder
@@ -98,6 +99,14 @@ class Loadgen(LoadClient):
     def told(self, text):
         self.refuse(r"^(Failed requests: +[1-9]|Non-2xx responses:).*", text)
         return self.found(r"^Complete requests: +(\d+)", text)
+
+    def paced(self, load, server, rate, arrivals):
+        """So many requests per second, at times that the answers have no say in."""
+        return [*self.timed(load, server)[:-1], "--rate", rate, "--arrivals", arrivals, server.url]
+
+    def held(self, connections, requests, server):
+        """REQUESTS, however long that takes."""
+        return [self.path, "-q", "-k", "-c", connections, "-n", requests, "--json", self.folder / "times.json", server.url]
 
     def cell(self):
         """The one of the JSON of timed."""
@@ -171,7 +180,7 @@ class Hey(LoadClient):
                 server.url]
 
     def told(self, text):
-        self.refuse(r"^Error distribution:\n.*", text)
+        self.refuse(r"^(Error distribution:\n.*|.*\[[13-5]\d\d\]\s+\d+ responses)", text)
         return self.found(r"\[200\]\s+(\d+) responses", text)
 
 

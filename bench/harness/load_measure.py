@@ -2,6 +2,8 @@
 
 import contextlib
 import mmap
+import os
+import struct
 import subprocess
 import tempfile
 import time
@@ -9,39 +11,55 @@ import time
 from harness import machine
 from harness.load_clients import Load
 from harness.machine import Failure
-from harness.measure import note, rounds
-from harness.peers import BODY, PATIENCE, Peer, Peers
+from harness.measure import note, percentile, rounds
+from harness.peers import BODY, PATIENCE, Peer
 
 SETTLE = 0.5  # seconds from the first answer, uncounted: connections open, and what compiles as it runs has done so
 PAUSE = 0.005  # seconds between looks at what is awaited
 TAIL = 0.3  # seconds that a client goes on when all is measured: it does not end meanwhile
+FEW = 1000  # connections: what all of them share is there
+SLEEP = 0.01  # seconds, of that of accuracy
 ADRIFT = 0.01  # of the requests: so much a client's count may differ from the server's
 
 
 class CountedServer(Peer):
-    """A bare server of bench/limits, and how many requests it has answered. BODY: what it answers."""
+    """A bare server of bench/limits, and how many requests it has answered: struct counter of counter.h. BODY: what it
+    answers. TIMES: it notes when requests come."""
 
-    def __init__(self, source, folder, *arguments, keeps=True, body=BODY):
-        self.counter_path = folder / "answered"
-        if not self.counter_path.exists():
-            self.counter_path.write_bytes(bytes(mmap.PAGESIZE))
-        path = machine.build(source, folder / "told", "-DKEEP_ALIVE_TOLD")
-        super().__init__("server", [path, "{port}", *arguments, self.counter_path], folder, keeps=keeps)
+    TIMES = 262144
+
+    def __init__(self, source, folder, *arguments, keeps=True, body=BODY, times=False):
+        path = machine.build(source, folder / ("timed" if times else "told"), "-DKEEP_ALIVE_TOLD",
+                             *(["-DTIMES_TOLD"] if times else []))
+        counter_path = folder / "counter"
+        super().__init__("server", [path, "{port}", *arguments, counter_path], folder, keeps=keeps)
         self.body = body
-        with open(self.counter_path, "rb") as file:
-            self.counter = mmap.mmap(file.fileno(), mmap.PAGESIZE, prot=mmap.PROT_READ)
+        with open(counter_path, "a+b") as file:
+            file.truncate(8 * (1 + self.TIMES))
+            self.counter = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
 
     def answered(self):
-        return int.from_bytes(self.counter[:8], "little")
+        return struct.unpack_from("=Q", self.counter)[0]
+
+    def times_ns(self, begin, end):
+        """When the requests from number BEGIN to before END came."""
+        if end - begin > self.TIMES:
+            raise Failure(f"the server notes no more than {self.TIMES} times")
+        return [struct.unpack_from("=Q", self.counter, 8 * (1 + number % self.TIMES))[0] for number in range(begin, end)]
 
 
-class Servers(Peers):
+class Servers:
     """Those that the clients ask: each has its CPU for itself, and does the least that it can."""
 
     def __init__(self, programs, folder):
-        super().__init__(programs, folder)
+        self.folder = folder
         self.keeping = CountedServer("limits/epoll_server.c", folder)
+        self.timing = CountedServer("limits/epoll_server.c", folder, times=True)
         self.closing = CountedServer("limits/accept_loop.c", folder, keeps=False)
+        self.sleeping = Peer("async_server", [programs / "async_server", "--bind", "127.0.0.1:{port}", "--backlog", "4096",
+                                              "--sleep", "{sleep}"], folder)
+        bare = machine.build("limits/epoll_sleep_server.c", folder, "-DKEEP_ALIVE_TOLD")
+        self.exact = Peer("server", [bare, "{port}", "{sleep_ms}"], folder)
 
     def large(self, size):
         return CountedServer("limits/epoll_body_server.c", self.folder, size, body=b"x" * size)
@@ -77,6 +95,12 @@ class Running:
     def cpu_ns(self):
         return machine.cpu_ns(self.process.pid)
 
+    def connections(self):
+        """How many sockets it has open."""
+        with contextlib.suppress(OSError), os.scandir(f"/proc/{self.process.pid}/fd") as files:
+            return sum(is_socket(file) for file in files)
+        return 0  # it has ended
+
     def result(self, seconds):
         """What it printed, once it has ended well, which it should within SECONDS."""
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -84,6 +108,12 @@ class Running:
         if self.process.returncode not in self.client.statuses:
             raise Failure(f"{self.client.name} ended with {self.process.returncode}: {self.printed()[-500:]}")
         return self.printed()
+
+
+def is_socket(file):
+    with contextlib.suppress(OSError):
+        return os.readlink(file.path).startswith("socket:")
+    return False
 
 
 class Runs:
@@ -141,3 +171,73 @@ class Runs:
             gigabytes = seen["count"] * size / 1e9
             note(table, client.name, cpu_s=seen["cpu_ns"] / 1e9 / gigabytes, gb_s=gigabytes / seen["seconds"])
         return table
+
+    def paced(self, title, client, peer, connections, options):
+        """What leaves at a rate, with constant gaps and with exponential ones: by the server's count and clock, and by what
+        loadgen says of itself."""
+        table, load = {}, Load.lasting(SETTLE + options.seconds_paced + TAIL, connections)
+        for arrivals in ("constant", "poisson"):
+            for _ in rounds(title, options.rounds, [client]):
+                with peer.running() as server, Running(client, client.paced(load, server, options.rate, arrivals)) as running:
+                    first = peer.answered()
+                    running.wait_for(lambda: peer.answered() != first, "sends nothing")
+                    time.sleep(SETTLE)
+                    begin, began = peer.answered(), time.perf_counter()
+                    time.sleep(options.seconds_paced)
+                    end, took = peer.answered(), time.perf_counter() - began
+                    self.ended(running, load.seconds)
+                    came = peer.times_ns(begin, end)
+                cell = client.cell()
+                lag = cell["send_lag_ms"]
+                checks = {check["name"]: check["state"] for check in cell["checks"]}
+                note(table, arrivals, rate=(end - begin) / took, asked=options.rate, lag_p50_us=lag["median"] * 1000,
+                     lag_p99_us=lag["p99"] * 1000, lag_max_us=lag["max"] * 1000, off_us=off_grid_us(came, options.rate),
+                     failed=cell["failed"] + cell["non_2xx"], arrivals_check=checks["arrivals"])
+        return table
+
+    def memory(self, title, clients, peer, options):
+        """Resident memory of a client for each of its connections, all of them open and answered before."""
+        table = {}
+        for client in rounds(title, options.rounds, clients):
+            few, many = (self.resident(client, peer, count, options.nap) for count in (FEW, options.memory))
+            note(table, client.name, bytes=(many - few) / (options.memory - FEW))
+        return table
+
+    def resident(self, client, peer, connections, nap):
+        with peer.running(sleep=nap) as server, \
+                Running(client, client.command(Load(connections, PATIENCE), server)) as running:
+            running.wait_for(lambda: running.connections() >= connections, f"does not open {connections} connections")
+            time.sleep(2.5 * nap)
+            if running.process.poll() is not None:
+                raise Failure(f"{client.name} ended early: {running.printed()[-500:]}")
+            return machine.rss_bytes(running.process.pid)
+
+    def held(self, title, client, peer, connections, options):
+        """Whether so many connections are open at once, and every request is answered."""
+        table, asked = {}, connections * options.naps
+        for _ in rounds(title, options.rounds, [client]):
+            with peer.running(sleep=options.nap) as server, Running(client, client.held(connections, asked, server)) as running:
+                most = 0
+                while running.process.poll() is None:
+                    most = max(most, running.connections())
+                    time.sleep(options.nap / 5)
+                self.ended(running, 0)
+            cell = client.cell()
+            note(table, connections, open=most, asked=asked, answered=cell["complete"] - cell["failed"] - cell["non_2xx"],
+                 failed=cell["failed"] + cell["non_2xx"], rps=cell["rps"], p50_ms=cell["latency_ms"]["p50"],
+                 p99_ms=cell["latency_ms"]["p99"])
+        return table
+
+    def accuracy(self, title, clients, peer, connections, options):
+        """What each client says of a server that answers after SLEEP exactly."""
+        table, load = {}, Load.lasting(options.seconds_timed, connections)
+        for client in rounds(title, options.rounds, [client for client in clients if client.timed]):
+            with peer.running(sleep=SLEEP) as server, Running(client, client.timed(load, server)) as running:
+                note(table, client.name, **client.percentiles(self.ended(running, load.seconds)))
+        return table
+
+
+def off_grid_us(times_ns, rate):
+    """How much later than the earliest, measured on a grid of RATE a second, 99% of the times are at most."""
+    ordered = sorted(time_ns - number * 1e9 / rate for number, time_ns in enumerate(times_ns))
+    return (percentile(ordered, 99) - ordered[0]) / 1000

@@ -17,6 +17,48 @@ def print_large(title, table, notes=()):
         print(f"({line})")
 
 
+def print_memory(title, table):
+    print(f"\n{title}")
+    print(f"{'client':<14}{'bytes':>8}{'min..max':>16}")
+    for name, row in table.items():
+        print(f"{name:<14}{median(row['bytes']):>8.0f}{spread(row['bytes'], 0):>16}")
+
+
+def print_held(title, table):
+    print(f"\n{title}")
+    print(f"{'connections':<14}{'open':>7}{'asked':>9}{'answered':>10}{'failed':>8}{'req/s':>9}{'p50 ms':>9}{'p99 ms':>9}")
+    for connections, row in table.items():
+        print(f"{connections:<14}{min(row['open']):>7}{max(row['asked']):>9}{min(row['answered']):>10}{max(row['failed']):>8}"
+              f"{median(row['rps']):>9.0f}{median(row['p50_ms']):>9.0f}{median(row['p99_ms']):>9.0f}")
+
+
+def print_paced(title, table):
+    """The lag by loadgen's word; `seen`: by the server's clock, for constant gaps."""
+    print(f"\n{title}")
+    print(f"{'gaps':<10}{'req/s':>8}{'min..max':>16}{'lag p50':>9}{'p99 us':>8}{'min..max':>14}{'max':>7}{'seen':>8}")
+    for name, row in table.items():
+        seen = figure(median(row["off_us"])) if name == "constant" else "-"
+        print(f"{name:<10}{median(row['rate']):>8.0f}{spread(row['rate'], 0):>16}{figure(median(row['lag_p50_us'])):>9}"
+              f"{figure(median(row['lag_p99_us'])):>8}{spread(row['lag_p99_us'], 0):>14}{max(row['lag_max_us']):>7.0f}{seen:>8}")
+
+
+def print_accuracy(title, table):
+    """Beside the limit in the same round."""
+    print(f"\n{title}")
+    print(f"{'client':<14}{'p50 ms':>8}{'beside':>9}{'min..max':>16}{'p99 ms':>9}{'beside':>9}{'min..max':>15}")
+    for name, row in table.items():
+        columns = []
+        for key in ("p50_ms", "p99_ms"):
+            beside = differences(row[key], table[LIMIT][key])
+            columns += [f"{median(row[key]):.3f}", f"{median(beside):+.3f}", f"{min(beside):+.2f}..{max(beside):+.2f}"]
+        print(f"{name:<14}{columns[0]:>8}{columns[1]:>9}{columns[2]:>16}{columns[3]:>9}{columns[4]:>9}{columns[5]:>15}")
+
+
+def differences(values, base):
+    """VALUES less BASE round by round."""
+    return [value - other for value, other in zip(values, base)]
+
+
 class Goals(GoalList):
     """Those of loadgen."""
 
@@ -28,7 +70,7 @@ class Goals(GoalList):
                      over < limit if below else over <= limit)
 
     def keepalive(self, connections, table):
-        what = f"keep-alive, c = {connections}: CPU"
+        what = f"c = {connections}: CPU"
         if connections == 1:
             self.at_most(what, table, "cpu_us", WRK, 1)
         else:
@@ -37,7 +79,7 @@ class Goals(GoalList):
             self.at_most(what, table, "cpu_us", AB, 0.92, below=True)
 
     def large(self, size, table):
-        self.at_most(f"bodies of {size // 1024} KiB: CPU", table, "cpu_s", WRK, 0.30 if size >= 1 << 20 else 0.70)
+        self.at_most(f"{size // 1024} KiB: CPU", table, "cpu_s", WRK, 0.30 if size >= 1 << 20 else 0.70)
 
     def connection(self, table):
         self.at_most("a connection each: CPU", table, "cpu_us", AB, 1.05)
@@ -48,3 +90,29 @@ class Goals(GoalList):
             rate = median(ratios(table[OURS]["rps"], table[WRK]["rps"]))
             self.add(f"{what}: at least the rate of {WRK}", f"{rate:.3f}", rate >= 1)
         self.at_most(f"{what}: CPU", table, "cpu_us", WRK, 1, below=True)
+
+    def memory(self, table):
+        size = median(table[OURS]["bytes"])
+        self.add("a connection: below 1 KiB of memory", f"{size:.0f} bytes", size < 1024)
+
+    def held(self, connections, table):
+        row = table[connections]
+        most, lost = min(row["open"]), max(map(int.__sub__, row["asked"], row["answered"]))
+        self.add(f"{connections} connections open at once", f"{most}", most >= connections)
+        self.add(f"{connections} connections: all answered", f"{lost} lost, {max(row['failed'])} failed",
+                 lost == 0 and not any(row["failed"]))
+
+    def paced(self, table):
+        row = table["constant"]
+        off = median([abs(rate / asked - 1) for rate, asked in zip(row["rate"], row["asked"])])
+        self.add("pacing, constant: rate within 1%", f"{100 * off:.2f}%", off <= 0.01)
+        for name, row in table.items():
+            late = median(row["lag_p99_us"])
+            self.add(f"pacing, {name}: lag p99 below 100 us", f"{late:.1f} us", late < 100)
+        failed = sum(state != "ok" for state in table["poisson"]["arrivals_check"])
+        self.add("pacing, poisson: gaps are exponential", f"{failed} rounds of {len(row['rate'])} not", 2 * failed < len(row["rate"]))
+
+    def accuracy(self, connections, table):
+        for key in ("p50", "p99"):
+            off = median(differences(table[OURS][f"{key}_ms"], table[LIMIT][f"{key}_ms"]))
+            self.add(f"{key} at c = {connections}: within 0.2 ms of {LIMIT}", f"{off:+.3f} ms", abs(off) <= 0.2)

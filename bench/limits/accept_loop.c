@@ -35,7 +35,7 @@ main(int argc, char **argv)
 	};
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int on = 1;
-	volatile uint64_t *answered = counter_open(argc > 2 ? argv[2] : NULL);
+	struct counter *counter = counter_open(argc > 2 ? argv[2] : NULL);
 
 	signal(SIGPIPE, SIG_IGN);
 	if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
@@ -52,7 +52,7 @@ main(int argc, char **argv)
 			continue;
 		if (read(fd, request, sizeof(request)) > 0 && write(fd, answer, sizeof(answer) - 1) < 0)
 			perror("accept_loop: write");
-		++*answered;
+		counter->answered++;
 		close(fd);
 	}
 }

@@ -33,7 +33,7 @@ static size_t head_len;
 static size_t body_len;
 static char *body;
 static size_t unsent[CONNECTIONS]; /* of the body under way, by descriptor */
-static volatile uint64_t *answered;
+static struct counter *counter;
 
 static void
 make_answer(void)
@@ -93,7 +93,7 @@ go_on(int fd)
 			return;
 		unsent[fd] -= (size_t)put;
 		if (unsent[fd] == 0)
-			++*answered;
+			counter->answered++;
 	}
 }
 
@@ -122,7 +122,7 @@ main(int argc, char **argv)
 
 	signal(SIGPIPE, SIG_IGN);
 	body_len = argc > 2 ? strtoull(argv[2], NULL, 10) : 65536;
-	answered = counter_open(argc > 3 ? argv[3] : NULL);
+	counter = counter_open(argc > 3 ? argv[3] : NULL);
 	make_answer();
 	watch(epoll_fd, listen_fd, EPOLLIN);
 	for (;;) {

@@ -75,7 +75,7 @@ ask(struct conn *conn)
 static void
 open_and_ask(struct conn *conn)
 {
-	struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = conn};
+	struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = conn};
 
 	conn->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (conn->fd < 0 ||
@@ -151,15 +151,17 @@ take_answers(struct conn *conn, const char *at, const char *end)
 
 /*
  * on_readable reads until the socket is known to be empty: a read returned
- * less than it could have, or the only answer under way is whole.
+ * less than it could have, or the only answer under way is whole.  ENDED: the
+ * server has closed it, of which there is no other event.
  */
 static void
-on_readable(struct conn *conn)
+on_readable(struct conn *conn, bool ended)
 {
 	static char head[HEAD_SIZE];
+	uint64_t before = answered;
 	bool more = true;
 
-	while (more) {
+	while (more && !(closing && answered > before)) {
 		bool in_body = conn->body_left > 0;
 		size_t size = in_body ? conn->body_left : sizeof(head);
 		ssize_t got = recv(conn->fd, in_body ? NULL : head, size, in_body ? MSG_TRUNC : 0);
@@ -168,11 +170,11 @@ on_readable(struct conn *conn)
 			return;
 		if (got <= 0)
 			errx(1, "a connection ended: %s", got < 0 ? strerror(errno) : "closed by the server");
-		more = !in_body && (size_t)got == size;
+		more = ended || (!in_body && (size_t)got == size);
 		if (!in_body) {
 			take_answers(conn, head, head + got);
 		} else if ((conn->body_left -= (uint64_t)got) == 0) {
-			more = depth > 1;
+			more |= depth > 1;
 			count(conn);
 		}
 	}
@@ -277,7 +279,7 @@ main(int argc, char **argv)
 		int ready = epoll_wait(epoll_fd, events, EVENTS, 1000);
 
 		for (int i = 0; i < ready; i++)
-			on_readable(events[i].data.ptr);
+			on_readable(events[i].data.ptr, (events[i].events & EPOLLRDHUP) != 0);
 		now_ns = clock_ns(CLOCK_MONOTONIC);
 	} while (now_ns - begin_ns < (uint64_t)seconds * NS_PER_SEC);
 	print_result(now_ns - begin_ns, clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns);

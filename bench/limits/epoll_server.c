@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "counter.h"
@@ -39,7 +40,7 @@ static const char answer[] = "HTTP/1.1 200 OK\r\n"
 
 /* As many answers as requests (of 18 bytes or more) that fit one read. */
 static char answers[IN_SIZE / 18 * ANSWER_LEN];
-static volatile uint64_t *answered;
+static struct counter *counter;
 
 static int
 open_listener(uint16_t port)
@@ -69,6 +70,20 @@ watch(int epoll_fd, int fd)
 		err(1, "epoll_ctl");
 }
 
+#ifdef TIMES_TOLD
+/* note: COUNT requests have come. */
+static void
+note(size_t count)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	for (size_t i = 0; i < count; i++)
+		counter->times_ns[(counter->answered + i) % COUNTER_TIMES] =
+		    (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+#endif
+
 static void
 serve(int fd)
 {
@@ -85,9 +100,12 @@ serve(int fd)
 		at += 4;
 		count++;
 	}
+#ifdef TIMES_TOLD
+	note(count);
+#endif
 	if (count > 0 && send(fd, answers, count * ANSWER_LEN, MSG_NOSIGNAL) < 0)
 		close(fd);
-	*answered += count;
+	counter->answered += count;
 }
 
 int
@@ -97,7 +115,7 @@ main(int argc, char **argv)
 	int listen_fd = open_listener(argc > 1 ? (uint16_t)atoi(argv[1]) : 0);
 	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 
-	answered = counter_open(argc > 2 ? argv[2] : NULL);
+	counter = counter_open(argc > 2 ? argv[2] : NULL);
 	for (size_t i = 0; i < sizeof(answers) / ANSWER_LEN; i++)
 		memcpy(answers + i * ANSWER_LEN, answer, ANSWER_LEN);
 	watch(epoll_fd, listen_fd);

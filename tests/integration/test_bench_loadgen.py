@@ -1,0 +1,196 @@
+"""bench/loadgen: that it measures what it says, and believes no client. What it measures here is nobody's business: it has
+no time to."""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from load import ScriptedServer
+from servers import BIN, ROOT
+
+PROGRAM = ROOT / "bench/loadgen"
+sys.path.insert(0, str(ROOT / "bench"))
+
+from harness import load_clients, load_measure, load_report, machine  # noqa: E402
+
+TITLES = ["GET / keep-alive, 1 connections", "GET / keep-alive, 8 connections", "Bodies of 64 KiB, 16 connections",
+          "Bodies of 1024 KiB, 16 connections", "GET /, a connection for each, 8 at a time",
+          "GET / pipelined by 4, 8 connections", "Resident bytes per connection, of 1000 to 1050",
+          "Connections of loadgen, each asleep for 0.2 s", "loadgen --rate 500, and how much later than due requests left",
+          "Answers after 10 ms, 1 connections", "Answers after 10 ms, 10 connections"]
+
+
+def run(*arguments):
+    return subprocess.run([PROGRAM, "--bin", BIN, *map(str, arguments)], capture_output=True, text=True, timeout=110)
+
+
+class TestRun:
+    @pytest.fixture(scope="class")
+    def short(self, tmp_path_factory):
+        """A short run of all tables. Returns (what it printed, its JSON)."""
+        path = tmp_path_factory.mktemp("bench") / "run.json"
+        done = run("--peer", "wrk", "--rounds", 1, "--seconds", 0.1, "--connections", "1,8", "--concurrency", 8,
+                   "--pipeline", 4, "--memory", 1050, "--held", 50, "--nap", 0.2, "--rate", 500, "--seconds-paced", 1,
+                   "--seconds-timed", 1, "--json", path)
+        if "needs two CPUs" in done.stderr:
+            pytest.skip(done.stderr)
+        assert done.stderr == "", done.stderr
+        told = json.loads(path.read_text())
+        assert done.returncode == (0 if all(goal["reached"] for goal in told["goals"]) else 1)
+        return done.stdout, told
+
+    def test_it_prints_every_table_and_goal_on_80_columns(self, short):
+        output, told = short
+        assert re.findall(r"\n\n(.+)\n(?:client|connections|gaps) ", output) == TITLES
+        assert max(map(len, output.splitlines()[2:])) <= 80, output
+        goals = re.findall(r"^.{70}  (?:reached|MISSED)$", output, re.M)
+        assert len(told["goals"]) == len(goals) >= 10, output
+
+    def test_clients_take_part_where_they_should(self, short):
+        tables = short[1]["tables"]
+        real = [] if "wrk" in short[1]["left_out"] else ["wrk"]
+        for name in ("keepalive_1", "keepalive_8", "large_65536", "large_1048576", "connection", "pipeline", "accuracy_10"):
+            assert list(tables[name]) == ["bare epoll", "loadgen", *real], name
+        assert list(tables["memory"]) == ["loadgen", *real]
+        assert list(tables["pacing"]) == ["constant", "poisson"]
+
+    def test_figures_are_such_as_can_be(self, short):
+        tables = short[1]["tables"]
+        for row in tables["accuracy_1"].values():
+            assert 10 <= row["p50_ms"][0] <= row["p99_ms"][0]
+        held = tables["held"]["50"]
+        assert held["asked"] == held["answered"] == [150] and 0 < held["open"][0] <= 52
+        for row in tables["keepalive_8"].values():
+            assert row["cpu_us"][0] * row["rps"][0] <= 1.5e6  # one thread
+
+    def test_it_says_what_it_does_not_know(self, tmp_path):
+        done = run("--table", "speed")
+        assert done.returncode == 2 and "no table speed; there are keepalive, large" in done.stderr
+        done = run("--peer", "curl")
+        assert done.returncode == 1
+        if "needs two CPUs" not in done.stderr:
+            assert done.stderr.startswith("bench/loadgen: no client curl; there are bare epoll, loadgen")
+
+
+OUTPUTS = {
+    load_clients.Loadgen: ("Complete requests:      7\nFailed requests:        0\n",
+                           "Complete requests:      7\nFailed requests:        1\n"),
+    load_clients.Wrk: ("  7 requests in 1.10s, 1.04KB read\n",
+                       "  7 requests in 1.10s, 1.04KB read\n  Socket errors: connect 0, read 1, write 0, timeout 0\n"),
+    load_clients.Ab: ("Complete requests:      7\nFailed requests:        0\n",
+                      "Complete requests:      7\nFailed requests:        0\nNon-2xx responses:      7\n"),
+    load_clients.H2load: ("requests: 9 total, 9 started, 7 done, 7 succeeded, 0 failed, 0 errored, 0 timeout\n",
+                          "requests: 9 total, 9 started, 7 done, 7 succeeded, 0 failed, 10 errored, 0 timeout\n"),
+    load_clients.Hey: ("Status code distribution:\n  [200]\t7 responses\n",
+                       "Status code distribution:\n  [200]\t7 responses\n  [503]\t1 responses\n"),
+    load_clients.Autocannon: ('{"2xx": 7, "errors": 0, "timeouts": 0, "non2xx": 0}',
+                              '{"2xx": 7, "errors": 0, "timeouts": 0, "non2xx": 2}'),
+}
+
+
+class TestClients:
+    @pytest.mark.parametrize("kind", OUTPUTS)
+    def test_what_it_says_is_understood(self, kind, tmp_path):
+        client = kind(pathlib.Path("x"), tmp_path)
+        well, badly = OUTPUTS[kind]
+        assert client.told(well) == 7
+        with pytest.raises(machine.Failure, match=f"^{client.name} failed: "):
+            client.told(badly)
+        with pytest.raises((machine.Failure, ValueError)):
+            client.told("")
+
+    def test_percentiles_are_read_in_their_units(self, tmp_path):
+        wrk = load_clients.Wrk(None, tmp_path)
+        text = "  Latency Distribution\n     50%  950.00us\n     75%   10.22ms\n     99%    1.02s\n"
+        assert wrk.percentiles(text) == pytest.approx({"p50_ms": 0.95, "p99_ms": 1020})
+        (tmp_path / "times.csv").write_text("Percentage served,Time in ms\n50,10.1\n99,12.5\n100,13\n")
+        assert load_clients.Ab(None, tmp_path).percentiles("") == {"p50_ms": 10.1, "p99_ms": 12.5}
+
+    def test_none_gets_a_load_that_it_cannot_make(self, tmp_path):
+        pipelined, closing = load_clients.Load(1, 1, depth=2), load_clients.Load(1, 1, keeps=False)
+        able = [kind.name for kind in OUTPUTS if kind(None, tmp_path).can(pipelined)]
+        assert able == ["loadgen", "wrk", "h2load", "autocannon"]
+        able = [kind.name for kind in OUTPUTS if kind(None, tmp_path).can(closing)]
+        assert able == ["loadgen", "wrk", "ab", "hey"]
+
+
+class Liar(load_clients.Bare):
+    """A client that counts each answer twice."""
+
+    def told(self, text):
+        return 2 * super().told(text)
+
+
+class TestMeasuring:
+    @pytest.fixture
+    def limit(self, tmp_path):
+        return machine.build("limits/epoll_client.c", tmp_path)
+
+    def test_a_client_that_counts_wrong_is_told(self, limit, tmp_path):
+        server = load_measure.CountedServer("limits/epoll_server.c", tmp_path)
+        with pytest.raises(machine.Failure, match=r"^bare epoll says that \d+ were answered, and the server \d+$"):
+            load_measure.Runs().steady(Liar(limit, tmp_path), server, load_clients.Load(2, 1), 0.1)
+
+    def test_a_client_that_ends_early_is_told(self, limit, tmp_path):
+        server = load_measure.CountedServer("limits/epoll_server.c", tmp_path)
+        with pytest.raises(machine.Failure, match="^bare epoll ended early: "):
+            load_measure.Runs().steady(load_clients.Bare(limit, tmp_path), server, load_clients.Load(2, 1), 2)
+
+    def test_the_server_counts_requests_and_notes_when_they_came(self, limit, tmp_path):
+        peer = load_measure.CountedServer("limits/epoll_server.c", tmp_path, times=True)
+        client = load_clients.Bare(limit, tmp_path)
+        with peer.running() as server:
+            before = peer.answered()
+            done = subprocess.run([str(word) for word in client.command(load_clients.Load(1, 1), server)],
+                                  capture_output=True, text=True, check=True)
+            count = peer.answered() - before
+            assert client.told(done.stdout) <= count <= client.told(done.stdout) + 1
+            times = peer.times_ns(before + count - 10, before + count)
+            assert times == sorted(times) and 0 < times[-1] - times[0] < 2e9
+
+    def test_lateness_is_measured_from_the_earliest_on_the_grid(self):
+        times = [1_000_000 * number for number in range(200)]
+        assert load_measure.off_grid_us(times, 1000) == 0
+        times[3:6] = [time + 70_000 for time in times[3:6]]
+        assert load_measure.off_grid_us(times, 1000) == pytest.approx(70)
+
+    @pytest.mark.parametrize("answer, complaint", [
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "an answer is not 200"),
+        (b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\n", "an answer has no length"),
+        (b"HTTP/1.1 200 OK\r\nContent-Le", "came in pieces"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell", "closed by the server"),
+    ])
+    def test_the_limit_takes_no_answer_for_granted(self, limit, answer, complaint):
+        def play(peer):
+            peer.request()
+            peer.socket.sendall(answer)
+
+        with ScriptedServer(play) as server:
+            done = subprocess.run([limit, str(server.port)], capture_output=True, text=True, timeout=20)
+        assert done.returncode == 1 and complaint in done.stderr
+
+
+class TestGoals:
+    def test_of_each_table(self):
+        goals = load_report.Goals()
+        table = {"bare epoll": {"cpu_us": [1, 2, 3]}, "loadgen": {"cpu_us": [1.04, 2.08, 9], "rps": [9, 9, 9]},
+                 "wrk": {"cpu_us": [1.4, 2.6, 3.6], "rps": [10, 9, 8]}}
+        goals.keepalive(64, table)
+        goals.keepalive(1, table)
+        goals.pipeline(16, table)
+        goals.large(1 << 20, {"loadgen": {"cpu_s": [0.3]}, "wrk": {"cpu_s": [0.9]}})
+        goals.memory({"loadgen": {"bytes": [1023.4]}})
+        goals.held(9, {9: {"open": [9, 8], "asked": [18, 18], "answered": [18, 17], "failed": [0, 0]}})
+        goals.paced({"constant": {"rate": [9950], "asked": [10000], "lag_p99_us": [99]},
+                     "poisson": {"rate": [9000], "asked": [10000], "lag_p99_us": [101], "arrivals_check": ["failed"]}})
+        goals.accuracy(1, {"loadgen": {"p50_ms": [1, 2], "p99_ms": [3, 4]}, "bare epoll": {"p50_ms": [1.1, 2.1],
+                                                                                        "p99_ms": [3.3, 4.3]}})
+        assert [(measured, reached) for _, measured, reached in goals.rows] == [
+            ("1.040", True), ("0.800", False), ("0.800", True), ("1.000", True), ("0.800", True), ("0.333", False),
+            ("1023 bytes", True), ("8", False), ("1 lost, 0 failed", False), ("0.50%", True), ("99.0 us", True),
+            ("101.0 us", False), ("1 rounds of 1 not", False), ("-0.100 ms", True), ("-0.300 ms", False)]
+        assert max(len(goal) for goal, _, _ in goals.rows) <= 46

@@ -326,8 +326,7 @@ sweep_run(struct sweep *sweep)
 	progress_init(&progress, progress_choose(config, report_is_ab(sweep)), stderr, config, sweep->rows_len);
 	if (config->verbosity >= TRACE_HEADERS)
 		for (size_t i = 0; i < sweep->variants_len; i++)
-			trace_request(config->data_on_stdout ? stderr : stdout, request_method_name(&config->spec),
-			    &sweep->variants[i].requests.items[0]);
+			trace_request(config->data_on_stdout ? stderr : stdout, &sweep->variants[i].requests.items[0]);
 	if (config->until_saturated)
 		knee_find_all(sweep, &progress);
 	else

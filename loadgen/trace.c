@@ -4,12 +4,12 @@
 #include <string.h>
 
 void
-trace_request(FILE *out, const char *method, const struct request *request)
+trace_request(FILE *out, const struct request *request)
 {
 	const char *end = memmem(request->bytes, request->bytes_len, "\r\n\r\n", 4);
 	size_t len = end != NULL ? (size_t)(end + 4 - request->bytes) : request->bytes_len;
 
-	fprintf(out, "INFO: %s header == \n---\n%.*s\n---\n", method, (int)len, request->bytes);
+	fprintf(out, "INFO: %s header == \n---\n%.*s\n---\n", request->method, (int)len, request->bytes);
 }
 
 void

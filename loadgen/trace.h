@@ -26,7 +26,7 @@ struct trace {
 };
 
 /* trace_request prints the header of a cell's request. */
-void trace_request(FILE *out, const char *method, const struct request *request);
+void trace_request(FILE *out, const struct request *request);
 
 /* trace_received takes DATA[0..LEN) as it came; trace_end says that the response ended with FACTS. */
 void trace_received(struct trace *trace, const char *data, size_t len, int64_t level);

@@ -179,6 +179,13 @@ class TestUrls:
         _, seen = self.run(tmp_path, "/a\tbody=xyz\n/b\n", "--chunked")
         assert [body for _, body in seen] == [b"3\r\nxyz\r\n0\r\n\r\n", b""] * 3
 
+    def test_v_shows_the_first_of_them(self, tmp_path):
+        (tmp_path / "urls").write_text("PUT /x\tbody=abc\n/y\n")
+        with ScriptedServer(answering()) as server:
+            done = loadgen("-n", 2, "-v", 2, "--urls", tmp_path / "urls", server.url)
+        assert "INFO: PUT header == \n---\nPUT /x HTTP/1.1\n" in done.stdout.replace("\r", "")
+        assert "abc" not in done.stdout and "Total body sent:" in done.stdout
+
     def test_urls_name_the_server(self, tmp_path):
         with ScriptedServer(answering()) as server:
             (tmp_path / "urls").write_text(f"{server.url}x\n/y\nDELETE {server.url}z\n")

@@ -215,6 +215,19 @@ job_load(struct job *job, const struct job_world *world)
 	command_free(argv);
 }
 
+/* ended_as_told tells whether loadgen's wait STATUS goes with what it wrote, which could be PARSED or not. */
+static bool
+ended_as_told(int status, bool parsed, const struct result *result)
+{
+	if (!WIFEXITED(status))
+		return false;
+	if (WEXITSTATUS(status) == 0)
+		return true;
+	if (!parsed)
+		return false;
+	return result->state == RESULT_FAILED || (WEXITSTATUS(status) == LOADGEN_DOUBTFUL && result->error[0] != '\0');
+}
+
 /* take_result reads what loadgen wrote before it ended. */
 static void
 take_result(struct job *job, struct cell *cell)
@@ -231,12 +244,7 @@ take_result(struct job *job, struct cell *cell)
 		snprintf(result->error, sizeof(result->error), "%s %s while it was loaded: %s", cell->server->name,
 		    process_describe(&job->server, how, sizeof(how)),
 		    process_last_lines(job->server.errors, lines, sizeof(lines)));
-	} else if (parsed == 0 && result->state == RESULT_DONE && WIFEXITED(job->load.status) &&
-		   WEXITSTATUS(job->load.status) == LOADGEN_DOUBTFUL) {
-		snprintf(result->error, sizeof(result->error), "loadgen doubts its own figures: %s",
-		    process_last_lines(job->load.errors, lines, sizeof(lines)));
-	} else if (!WIFEXITED(job->load.status) ||
-		   (WEXITSTATUS(job->load.status) != 0 && (parsed != 0 || result->state == RESULT_DONE))) {
+	} else if (!ended_as_told(job->load.status, parsed == 0, result)) {
 		result->state = RESULT_FAILED;
 		snprintf(result->error, sizeof(result->error), "loadgen %s: %s",
 		    process_describe(&job->load, how, sizeof(how)),

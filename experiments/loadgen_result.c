@@ -65,6 +65,25 @@ add_failures(struct result *result, const json_t *failures)
 	}
 }
 
+/* add_doubts takes over what loadgen says of itself where its own checks failed. */
+static void
+add_doubts(struct result *result, const json_t *checks)
+{
+	const json_t *check;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)checks, i, check)
+	{
+		const char *state = json_string_value(json_object_get(check, "state"));
+		const char *sentence = json_string_value(json_object_get(check, "sentence"));
+		size_t used = strlen(result->error);
+
+		if (state != NULL && sentence != NULL && strcmp(state, "failed") == 0)
+			snprintf(
+			    result->error + used, sizeof(result->error) - used, "%s%s", used > 0 ? "; " : "", sentence);
+	}
+}
+
 static int
 read_cell(struct result *result, const json_t *cell, int64_t requests)
 {
@@ -98,6 +117,8 @@ read_cell(struct result *result, const json_t *cell, int64_t requests)
 		    "%lld of %lld requests complete, %lld failed, %lld not 2xx", (long long)result->complete,
 		    (long long)requests, (long long)result->failed, (long long)result->non_2xx);
 		add_failures(result, json_object_get(cell, "failures"));
+	} else {
+		add_doubts(result, json_object_get(cell, "checks"));
 	}
 	return 0;
 }

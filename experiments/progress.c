@@ -33,13 +33,12 @@ progress_cell(struct progress *progress, const struct cell *cell)
 
 	progress->done++;
 	plan_cell_name(cell, name, sizeof(name));
-	if (result->state == RESULT_DONE && result->error[0] != '\0') {
-		progress_end(progress);
-		fprintf(stderr, "lab: %s: %s\n", name, result->error);
-	}
 	if (result->state == RESULT_FAILED) {
 		progress_end(progress);
 		fprintf(stderr, "lab: %s failed: %s\n", name, result->error);
+	} else if (result->error[0] != '\0') {
+		progress_end(progress);
+		fprintf(stderr, "lab: the figures of %s are in doubt: %s\n", name, result->error);
 	} else if (!progress->quiet && !progress->terminal) {
 		fprintf(stderr, "[%2zu/%zu] %-36s %8.2f requests/s  (%.1f s)\n", progress->done, progress->total, name,
 		    result->rps, result->duration_s);

@@ -40,8 +40,8 @@ add_table(struct text *page, const struct plan *plan, const struct series *serie
 		else
 			text_add(page, "<td>%.3f</td><td>%.3f</td><td>%.2f</td></tr>\n", result->time_ms,
 			    result->time_all_ms, result->rps);
-		if (result->state != RESULT_DONE) {
-			text_add(page, "<tr><td colspan=\"4\" class=\"why\">%s: ", result_state_names[result->state]);
+		if (table_why(result)[0] != '\0') {
+			text_add(page, "<tr><td colspan=\"4\" class=\"why\">%s: ", table_remark(result));
 			text_add_html(page, table_why(result));
 			text_add(page, "</td></tr>\n");
 		}

@@ -27,8 +27,8 @@ add_table(struct text *text, const struct plan *plan, const struct series *serie
 			text_add(text, " | - | - | -");
 		else
 			text_add(text, " | %.3f | %.3f | %.2f", result->time_ms, result->time_all_ms, result->rps);
-		if (result->state != RESULT_DONE) {
-			text_add(text, " (%s: ", result_state_names[result->state]);
+		if (table_why(result)[0] != '\0') {
+			text_add(text, " (%s: ", table_remark(result));
 			text_add_markdown(text, table_why(result));
 			text_add(text, ")");
 		}

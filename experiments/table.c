@@ -38,11 +38,18 @@ table_why(const struct result *result)
 		return "not measured: the run was interrupted";
 	case RESULT_FAILED:
 	case RESULT_SKIPPED:
+	case RESULT_DONE: /* empty, or why its figures are in doubt */
 		return result->error;
-	case RESULT_DONE:
-		break;
 	}
 	return "";
+}
+
+const char *
+table_remark(const struct result *result)
+{
+	if (result->state == RESULT_NONE)
+		return "no numbers";
+	return result->state == RESULT_DONE ? "in doubt" : result_state_names[result->state];
 }
 
 bool
@@ -62,9 +69,8 @@ add_row(struct text *text, double value, const struct result *result)
 	else
 		text_add(text, " %18.3f %26.3f %19.2f", result->time_ms, result->time_all_ms, result->rps);
 	text_add(text, "\n");
-	if (result->state != RESULT_DONE) {
-		snprintf(why, sizeof(why), "%s: %s",
-		    result->state == RESULT_NONE ? "no numbers" : result_state_names[result->state], table_why(result));
+	if (table_why(result)[0] != '\0') {
+		snprintf(why, sizeof(why), "%s: %s", table_remark(result), table_why(result));
 		text_add(text, "%13s", "");
 		text_add_wrapped(text, why, 13, WIDTH);
 	}

@@ -26,6 +26,8 @@ const char *table_first_head(const struct experiment *experiment); /* the first 
 void table_add_fixed(struct text *text, const struct experiment *experiment);
 /* table_why returns why the cell has no numbers, or only doubtful ones; "" when all is well. */
 const char *table_why(const struct result *result);
+/* table_remark returns what goes in front of that: "failed", "in doubt", ... */
+const char *table_remark(const struct result *result);
 /* table_has_series tells whether series number I belongs to EXPERIMENT and is to be shown. */
 bool table_has_series(const struct plan *plan, size_t i, const struct experiment *experiment);
 

@@ -231,7 +231,18 @@ class TestTrouble:
         (run,) = lab.runs()
         assert "3 failed" in (run / "report.html").read_text() and "3 failed" in (run / "report.md").read_text()
 
+    def test_figures_that_loadgen_doubts_are_shown_with_its_reason(self, lab):
+        lab.define("one", ("first", "", "--status 3 --doubt overworked"), ("second",))
+        out, err = lab.run("run", "one")
+        assert re.search(r"lab: the figures of one first c=\d+ are in doubt: overworked", err)
+        assert "in doubt: overworked" in out
+        assert dict(lab.rows("SELECT server, state FROM cell")) == {"first": "done", "second": "done"}
+        (run,) = lab.runs()
+        for name in ("report.html", "report.md"):
+            assert "in doubt: overworked" in (run / name).read_text()
+
     @pytest.mark.parametrize("options, message", [
+        ("--status 3", "loadgen ended with status 3: it went wrong"),
         ("--status 1", "loadgen ended with status 1: it went wrong"),
         ("--garbage", "loadgen wrote no JSON"),
     ])
@@ -239,13 +250,6 @@ class TestTrouble:
         lab.define("one", ("first", "", options), values="1")
         _, err = lab.run("run", "one", status=1)
         assert f"lab: one first c=1 failed: {message}" in err
-
-    def test_a_loadgen_that_doubts_its_figures(self, lab):
-        """They count, and what it says of them is told and kept."""
-        lab.define("one", ("first", "", "--status 3"), values="1")
-        _, err = lab.run("run", "one")
-        assert "lab: one first c=1: loadgen doubts its own figures: it went wrong\n" in err
-        assert lab.rows("SELECT state, error FROM cell") == [("done", "loadgen doubts its own figures: it went wrong")]
 
     def test_a_loadgen_that_hangs_is_killed(self, lab):
         lab.define("one", ("first", "", "--take 600", "timeout = 0.5"), values="1")

@@ -57,6 +57,24 @@ test_failures_make_a_failed_cell_with_its_numbers(void **state)
 }
 
 static void
+test_doubts_leave_the_numbers(void **state)
+{
+	struct result result = {0};
+	static const char json[] = WHOLE(
+	    "{\"complete\":100,\"failed\":0,\"non_2xx\":0,\"write_errors\":0,\"keepalive_requests\":0,\"duration_s\":1,"
+	    "\"rps\":100,\"time_per_request_ms\":10,\"time_per_request_all_ms\":10,\"checks\":["
+	    "{\"name\":\"rate\",\"state\":\"ok\",\"sentence\":\"no\"},"
+	    "{\"name\":\"cpu\",\"state\":\"failed\",\"sentence\":\"too busy\"},"
+	    "{\"name\":\"lag\",\"state\":\"failed\",\"sentence\":\"too late\"}]}");
+
+	(void)state;
+	assert_int_equal(loadgen_result_parse(&result, json, 100), 0);
+	assert_int_equal(result.state, RESULT_DONE);
+	assert_string_equal(result.error, "too busy; too late");
+	result_deinit(&result);
+}
+
+static void
 test_what_is_no_result_is_told(void **state)
 {
 	(void)state;
@@ -82,6 +100,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_a_good_cell),
 	    cmocka_unit_test(test_failures_make_a_failed_cell_with_its_numbers),
+	    cmocka_unit_test(test_doubts_leave_the_numbers),
 	    cmocka_unit_test(test_what_is_no_result_is_told),
 	};
 

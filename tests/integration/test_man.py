@@ -95,3 +95,18 @@ class TestLoadgen:
         page = pathlib.Path(ROOT, "docs/man/loadgen.1").read_text()
         listed = page[page.index(".Sh COMPARED WITH AB"):page.index("The report has ab's lines")]
         assert sorted(re.findall(r"\.Fl (\w)\b", listed)) == sorted(re.findall(r"(\w):?", AB_FLAGS))
+    def test_the_examples_are_understood(self, tmp_path):
+        """Each is a command line without a mistake: what fails is only that nobody listens there."""
+        (tmp_path / "order.json").write_text("{}")
+        (tmp_path / "requests").write_text("/a\nPOST /b\tbody=x=1\n")
+        page = pathlib.Path(ROOT, "docs/man/loadgen.1").read_text()
+        examples = re.findall(r"(?m)^\.Dl \$ loadgen (.*)$", page[page.index(".Sh EXAMPLES"):page.index(".Sh COMPARED")])
+        assert len(examples) >= 15
+        for example in examples:
+            command = re.sub(r"\$URL|(?:127\.0\.0\.1|localhost):\d+|example\.org", "127.0.0.1:1", example).replace("$OTHER", "127.0.0.1:2")
+            if "127.0.0.1:1" not in command and "unix:" not in command:
+                command += " 127.0.0.1:1"  # rather than the lab's servers, which may be there
+            done = subprocess.run(f"{BIN}/loadgen {command}", shell=True, cwd=tmp_path, capture_output=True, text=True,
+                                  timeout=PATIENCE, check=False)
+            assert done.returncode == 1, f"{example}: {done.stderr}"
+            assert re.search("127.0.0.1|/run/app.sock|open files", done.stderr), f"{example}: {done.stderr}"

@@ -218,14 +218,12 @@ target_set_proxy(struct target *target, const char *text, char *error, size_t er
 	if (target->socket != NULL)
 		return refuse(
 		    error, error_size, "a proxy does not reach a Unix socket; leave -X out for %s", target->url);
-	if (strncasecmp(text, "http://", 7) == 0)
-		text += 7;
 	if (strchr(text, '@') != NULL)
 		return refuse(error, error_size, "user and password do not belong here; use -P user:password");
 	if (text[0] == '\0' || (text[0] == ':' && text[1] != ':'))
 		return refuse(error, error_size, "the proxy has no host; use host:port");
 	if (strpbrk(text, "/?# ") != NULL)
-		return refuse(error, error_size, "a proxy is host:port, and is spoken to in plain HTTP");
+		return refuse(error, error_size, "a proxy is host:port alone, and is spoken to in plain HTTP");
 	result = split_authority(&parts, text, strlen(text), error, error_size);
 	if (result == 0)
 		result = parse_port(&parts, &port, error, error_size);

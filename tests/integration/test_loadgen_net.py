@@ -12,6 +12,7 @@ import pytest
 
 from load import LOADGEN, OK, ScriptedServer, answering, free_port, loadgen, one_cell
 from servers import PATIENCE, ROOT
+from test_loadgen_ab import assert_alike, run_ab
 from tls_server import TlsServer, certificate, hand_on  # pylint: disable=unused-import
 
 AB = shutil.which("ab")
@@ -96,6 +97,17 @@ class TestProxy:
         assert ours.split(b"\r\n")[0].replace(b"HTTP/1.1", b"HTTP/1.0") == theirs.split(b"\r\n")[0]
         assert {**fields(ours), "user-agent": "x"} == {**fields(theirs), "user-agent": "x"}
 
+    @pytest.mark.skipif(AB is None, reason="needs ab (Debian package apache2-utils)")
+    def test_the_report_is_that_of_ab(self):
+        with ScriptedServer(answering(OK)) as proxy:
+            options = ["-n", 10, "-c", 2, "-X", f"127.0.0.1:{proxy.port}", "http://no.such.host.invalid:99/x"]
+            ours, theirs = loadgen(*options), run_ab(*options)
+        assert_alike(ours, theirs)
+        for report in (ours, theirs):
+            assert f"\nBenchmarking no.such.host.invalid [through 127.0.0.1:{proxy.port}] (be patient)" in report.stdout
+            assert "\nServer Hostname:        no.such.host.invalid\nServer Port:            99\n" in report.stdout
+            assert "\nDocument Path:          /x\n" in report.stdout
+
     @pytest.mark.parametrize("credentials", [None, "user:secret"])
     @pytest.mark.parametrize("keep", [True, False])
     def test_https_goes_through_a_tunnel(self, certificate, credentials, keep):
@@ -167,7 +179,7 @@ class TestProxy:
         ("", "-X : the proxy has no host; use host:port"),
         ("a:0", "-X a:0: the port must be a whole number from 1 to 65535"),
         ("u:p@a:1", "-X u:p@a:1: user and password do not belong here; use -P user:password"),
-        ("https://a", "-X https://a: a proxy is host:port, and is spoken to in plain HTTP"),
+        ("https://a", "-X https://a: a proxy is host:port alone, and is spoken to in plain HTTP"),
     ])
     def test_a_wrong_proxy_is_one_clear_line(self, proxy, says):
         done = loadgen("-X", proxy, "http://127.0.0.1:1/")

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from load import OK, ScriptedServer, answering, loadgen, one_cell
+from test_loadgen_ab import AB, assert_alike, report_lines, run_ab
 from tls_server import Relay, TlsServer, certificate, goodbye  # pylint: disable=unused-import
 
 CLOSING = b"HTTP/1.1 200 OK\r\nServer: toy/1\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello"
@@ -211,6 +212,52 @@ class TestAgreement:
         done = loadgen(*options, "https://127.0.0.1:1/")
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.startswith(f"loadgen: {says}") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(AB is None, reason="needs ab (Debian package apache2-utils)")
+class TestReport:
+    """Beside that of the real ab, line by line."""
+
+    CASES = {
+        "plain": [],
+        "keep-alive": ["-k"],
+        "TLS 1.2": ["-f", "TLS1.2"],
+        "an old exchange of keys": ["-f", "TLS1.2", "-Z", "AES256-GCM-SHA384"],
+        "a cipher of TLS 1.3": ["-f", "TLS1.3", "-Z", "TLS_CHACHA20_POLY1305_SHA256"],
+        "a list for TLS 1.2 that TLS 1.3 does not mind": ["-Z", "AES256-GCM-SHA384"],
+        "another curve": [],
+        "no name": ["-I"],
+        "another name": ["-H", "Host: name.example"],
+        "an address": [],
+        "no deviation": ["-S", "-d"],
+    }
+
+    @pytest.mark.parametrize("case", CASES)
+    def test_the_report_is_that_of_ab(self, certificate, case):
+        def script(peer):
+            while True:
+                request = peer.request()
+                if not request:
+                    return
+                time.sleep(0.005)
+                keep = b"Keep-Alive" in request
+                peer.send(CLOSING.replace(b"close", b"keep-alive") if keep else CLOSING)
+                if not keep:
+                    return
+
+        context = certificate.context()
+        if case == "another curve":
+            context.set_ecdh_curve("prime256v1")
+        with TlsServer(polite(script), context) as server:
+            url = server.url if case == "an address" else server.url.replace("127.0.0.1", "localhost")
+            ours = loadgen("-n", 12, "-c", 3, *self.CASES[case], url)
+            theirs = run_ab("-n", 12, "-c", 3, *self.CASES[case], url)
+        assert ours.returncode in (0, 3) and theirs.returncode == 0, ours.stderr + theirs.stderr
+        assert_alike(ours, theirs)
+        ours, theirs = (([line for line in report_lines(report.stdout) if re.match(r"SSL/TLS|Server |TLS ", line)])
+                        for report in (ours, theirs))
+        assert ours == theirs
+        assert len(ours) == {"no name": 5, "an address": 5, "an old exchange of keys": 5}.get(case, 6)
 
 
 class TestFailures:

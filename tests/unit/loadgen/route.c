@@ -65,7 +65,7 @@ test_proxies_and_tunnels(void **state)
 	config.proxy = "https://127.0.0.1";
 	assert_int_equal(target_parse(&target, "http://server/", error, sizeof(error)), 0);
 	assert_int_equal(route_choose(&target, &config, error, sizeof(error)), -EINVAL);
-	assert_string_equal(error, "-X https://127.0.0.1: a proxy is host:port, and is spoken to in plain HTTP");
+	assert_string_equal(error, "-X https://127.0.0.1: a proxy is host:port alone, and is spoken to in plain HTTP");
 	target_deinit(&target);
 
 	config.proxy = "no.such.proxy.invalid:3128";

@@ -168,7 +168,6 @@ test_proxies(void **state)
 	    {"proxy", "proxy", 80},
 	    {"[::1]:3128", "::1", 3128},
 	    {"[::1]", "::1", 80},
-	    {"http://proxy:81", "proxy", 81},
 	};
 	static const struct {
 		const char *text, *says;
@@ -179,6 +178,7 @@ test_proxies(void **state)
 	    {"proxy:x", "1 to 65535"},
 	    {"::1", "brackets"},
 	    {"https://proxy:3128", "plain HTTP"},
+	    {"http://proxy:3128", "host:port alone"},
 	    {"proxy/x", "plain HTTP"},
 	    {"a b", "plain HTTP"},
 	    {"user:secret@proxy:3128", "-P user:password"},

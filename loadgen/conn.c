@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "loadgen/dial.h"
+#include "loadgen/handshake.h"
 #include "loadgen/tls.h"
 #include "loadgen/trace.h"
 #include "loadgen/tunnel.h"
@@ -113,8 +114,8 @@ static void
 note_ready(struct conn *conn, uint64_t now_ns)
 {
 	conn->state = CONN_READY;
-	if (conn->tls ==
-	    NULL) /* over TLS the first answer tells: a server of TLS 1.3 may refuse the client after this */
+	/* Over TLS the first answer tells: a server of TLS 1.3 may refuse the client after this. */
+	if (conn->tls == NULL)
 		conn->worker->connect_failures = 0;
 	for (uint32_t i = 0; i < conn->len; i++) {
 		struct timing *timing = &flight_at(conn, i)->timing;
@@ -189,73 +190,19 @@ note_sent(struct conn *conn, uint64_t len, uint64_t now_ns)
 	}
 }
 
-/* await_tcp goes on with the handshake of TCP. Returns 0 when it is over, or -errno; -EAGAIN: it waits. */
-static int
-await_tcp(struct conn *conn)
-{
-	const char *request = conn->worker->cell->target->tunnel;
-	int result = dial_check(conn->fd);
-
-	if (result != 0)
-		return result == -EINPROGRESS ? -EAGAIN : result;
-	if (request != NULL) {
-		conn->tunnel = tunnel_open(conn->fd, request);
-		if (conn->tunnel == NULL)
-			return -ENOMEM;
-		conn->state = CONN_TUNNELING;
-	}
-	return 0;
-}
-
-/* await_tunnel goes on to ask the proxy for a tunnel. Returns as await_tcp. */
-static int
-await_tunnel(struct conn *conn)
-{
-	int result = tunnel_go_on(conn->tunnel);
-
-	if (result == 0) {
-		tunnel_close(conn->tunnel);
-		conn->tunnel = NULL;
-	} else if (result == -EPROTO) {
-		snprintf(conn->worker->why, sizeof(conn->worker->why), "%s", tunnel_why());
-	}
-	return result;
-}
-
-/* await_tls goes on with the handshake of TLS. Returns as await_tcp. */
-static int
-await_tls(struct conn *conn)
-{
-	struct worker *worker = conn->worker;
-	int result;
-
-	if (conn->tls == NULL) {
-		conn->tls = tls_open(worker->shared->tls, conn->fd, worker->cell->target->server_name);
-		if (conn->tls == NULL)
-			return -ENOMEM;
-	}
-	result = tls_handshake(conn->tls);
-	if (result == 0 && worker->stats.tls_facts.protocol[0] == '\0')
-		tls_describe(conn->tls, &worker->stats.tls_facts);
-	else if (result == -EPROTO)
-		snprintf(worker->why, sizeof(worker->why), "%s", tls_why());
-	return result;
-}
-
 /* secure goes on with all that comes before a request over TLS. Returns 0 when it is over or waits, or the errno value. */
 static int
 secure(struct conn *conn)
 {
 	int result = 0;
 
-	if (conn->state == CONN_CONNECTING)
-		result = await_tcp(conn);
-	if (result == 0 && conn->state == CONN_TUNNELING)
-		result = await_tunnel(conn);
-	if (result == 0 && conn->state < CONN_SECURING)
-		note_connected(conn, clock_now_ns(), CONN_SECURING);
+	if (conn->state < CONN_SECURING) {
+		result = handshake_connect(conn);
+		if (result == 0)
+			note_connected(conn, clock_now_ns(), CONN_SECURING);
+	}
 	if (result == 0)
-		result = await_tls(conn);
+		result = handshake_secure(conn);
 	if (result == 0)
 		note_ready(conn, clock_now_ns());
 	return result == -EAGAIN ? 0 : -result;

@@ -8,24 +8,16 @@
 #include "loadgen/progress.h"
 #include "loadgen/report.h"
 
-/* has_port tells whether PROXY is host:port; the colons of [::1] do not count. */
-static bool
-has_port(const char *proxy)
-{
-	const char *bracket = strrchr(proxy, ']');
-
-	return strchr(bracket != NULL ? bracket : proxy, ':') != NULL;
-}
-
 void
 report_ab_begin(const struct sweep *sweep, FILE *out)
 {
 	const struct config *config = sweep->config;
+	const struct target *target = &sweep->targets[0];
 
 	fprintf(out, "This is loadgen, Version %s, with the flags and the report of ApacheBench\n\n", LOOPFORK_VERSION);
-	fprintf(out, "Benchmarking %s ", sweep->targets[0].host);
-	if (config->proxy != NULL)
-		fprintf(out, "[through %s%s] ", config->proxy, has_port(config->proxy) ? "" : ":80");
+	fprintf(out, "Benchmarking %s ", target->host);
+	if (target->proxy != NULL)
+		fprintf(out, "[through %s:%" PRIu16 "] ", target->proxy, target->proxy_port);
 	fprintf(out, "(be patient)%s", progress_choose(config, true) == PROGRESS_NONE ? "..." : "\n");
 	fflush(out);
 }

@@ -179,6 +179,8 @@ test_a_unix_socket_has_no_port(void **state)
 static void
 test_the_first_line(void **state)
 {
+	char proxy[] = "::1";
+
 	(void)state;
 	figures_set(1, 1);
 	assert_holds(report_ab_begin, "\n\nBenchmarking 127.0.0.1 (be patient)...", true);
@@ -186,14 +188,9 @@ test_the_first_line(void **state)
 	assert_holds(report_ab_begin, "\n\nBenchmarking 127.0.0.1 (be patient)\n", true);
 	config.quiet = true;
 	assert_holds(report_ab_begin, "\n\nBenchmarking 127.0.0.1 (be patient)...", true);
-	config.proxy = "proxy";
-	assert_holds(report_ab_begin, "127.0.0.1 [through proxy:80] (be patient)...", true);
-	config.proxy = "proxy:3128";
-	assert_holds(report_ab_begin, "127.0.0.1 [through proxy:3128] (be patient)...", true);
-	config.proxy = "[::1]";
-	assert_holds(report_ab_begin, "127.0.0.1 [through [::1]:80] (be patient)...", true);
-	config.proxy = "[::1]:3128";
-	assert_holds(report_ab_begin, "127.0.0.1 [through [::1]:3128] (be patient)...", true);
+	sweep.targets[0].proxy = proxy;
+	sweep.targets[0].proxy_port = 3128;
+	assert_holds(report_ab_begin, "127.0.0.1 [through ::1:3128] (be patient)...", true);
 }
 
 static void

@@ -198,9 +198,20 @@ place(const struct row *row, char text[PLACE_MAX])
 	double load = knee_load(row);
 
 	snprintf(text, PLACE_MAX, "%.9g %s", load,
-	    row->cell.open_loop ? "requests/s due"
+	    row->cell.open_loop ? "requests/s"
 	    : load > 1          ? "connections"
 				: "connection");
+	return text;
+}
+
+/* answered writes how many answers ROW got: "198.2 requests/s". */
+static const char *
+answered(const struct row *row, char text[PLACE_MAX])
+{
+	double rps = row->summary.rps;
+
+	snprintf(text, PLACE_MAX, rps >= 1000 ? "%.0f %s" : "%.4g %s", rps,
+	    row->cell.open_loop ? "of them answered" : "requests/s");
 	return text;
 }
 
@@ -239,15 +250,15 @@ knee_describe(const struct sweep *sweep, const struct knee *knee, char *text)
 {
 	const struct row *row = knee->row;
 	const char *more = row != NULL && row->cell.open_loop ? "Higher rates" : "More connections";
-	char where[PLACE_MAX];
+	char where[PLACE_MAX], rate[PLACE_MAX];
 	int len;
 
 	if (row == NULL || knee->end == SATURATE_CLIMBING) {
 		describe_none(sweep, knee, text);
 		return;
 	}
-	len = snprintf(text, KNEE_TEXT_MAX, "Knee at %s: %.4g requests/s, p99 %.4g ms.", place(row, where),
-	    row->summary.rps, summary_ms((double)row->summary.percentiles[99]));
+	len = snprintf(text, KNEE_TEXT_MAX, "Knee at %s: %s, p99 %.4g ms.", place(row, where), answered(row, rate),
+	    summary_ms((double)row->summary.percentiles[99]));
 	text += len;
 	if (knee->end == SATURATE_LIMIT)
 		snprintf(text, KNEE_TEXT_MAX - (size_t)len,
@@ -258,6 +269,6 @@ knee_describe(const struct sweep *sweep, const struct knee *knee, char *text)
 	else if (knee->best == row)
 		snprintf(text, KNEE_TEXT_MAX - (size_t)len, " %s bring no more.", more);
 	else
-		snprintf(text, KNEE_TEXT_MAX - (size_t)len, " %s bring %.4g requests/s at best (%s).", more,
-		    knee->best->summary.rps, place(knee->best, where));
+		snprintf(text, KNEE_TEXT_MAX - (size_t)len, " %s bring no more than %s (at %s).", more,
+		    answered(knee->best, rate), place(knee->best, where));
 }

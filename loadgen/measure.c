@@ -90,6 +90,35 @@ keep_figures(struct sweep *sweep, struct row *row, int64_t repetition)
 	return 0;
 }
 
+/*
+ * settle asks the target of CELL once, and waits for the answer: what a cell before left unanswered
+ * when its time was up stands before that in the server's queue, and would count against this one.
+ */
+static void
+settle(struct sweep *sweep, const struct cell *cell)
+{
+	struct config config = *sweep->config;
+	struct progress none;
+	struct result result;
+	struct cell once = *cell;
+
+	config.requests = 1;
+	config.threads = 1;
+	config.pipeline = 1;
+	config.warmup_ns = 0;
+	config.time_limit_ns = 0;
+	config.verbosity = 1;
+	config.samples_file = NULL;
+	once.config = &config;
+	once.concurrency = 1;
+	once.open_loop = false;
+	progress_init(&none, PROGRESS_NONE, stderr, &config, 1);
+	progress_cell_begin(&none, &once);
+	if (runner_run(&once, sweep->tls, &none, &result) != 0)
+		complain("%s: cannot ask once more", cell->target->url); /* the cell itself says why */
+	runner_free(&result);
+}
+
 bool
 measure_row(struct sweep *sweep, struct row *row, int64_t repetition, struct progress *progress)
 {
@@ -102,8 +131,13 @@ measure_row(struct sweep *sweep, struct row *row, int64_t repetition, struct pro
 	runner_free(result);
 	/* Arrivals differ between repetitions, and are the same for all that is compared within one. */
 	row->cell.seed = (uint64_t)sweep->config->seed + (uint64_t)repetition;
+	if (sweep->unsettled[target])
+		settle(sweep, &row->cell);
+	if (interrupt_seen())
+		return false;
 	progress_cell_begin(progress, &row->cell);
 	status = runner_run(&row->cell, sweep->tls, progress, result);
+	sweep->unsettled[target] = result->stats.unfinished > 0;
 	if (status == 0 && cell_end_measured(result->end))
 		status = keep_figures(sweep, row, repetition);
 	if (status == 0 && cell_end_measured(result->end))

@@ -1,23 +1,28 @@
 /* A sweep as one table of at most 80 columns: what is compared stands in adjacent rows. */
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "common/clock.h"
-#include "common/version.h"
 #include "loadgen/report.h"
+#include "loadgen/table_notes.h"
 
-#define WIDTH 80
-#define TEXT_MAX 16 /* of one field */
+#define WIDTH TABLE_WIDTH
+#define TEXT_MAX 24 /* of one field */
 
 enum column {
 	COLUMN_TARGET,
 	COLUMN_SLEEP,
+	COLUMN_RATE,
 	COLUMN_CONCURRENCY,
 	COLUMN_COMPLETE,
 	COLUMN_FAILED,
+	COLUMN_MISSED,
 	COLUMN_RPS,
+	COLUMN_RPS_HALF,
 	COLUMN_MEAN,
 	COLUMN_ALL,
+	COLUMN_RESPONSE,
 	COLUMN_P50,
 	COLUMN_P99,
 	COLUMN_MAX,
@@ -33,12 +38,16 @@ struct head {
 static const struct head heads[COLUMNS] = {
     [COLUMN_TARGET] = {"", ""},
     [COLUMN_SLEEP] = {"", "sleep"},
+    [COLUMN_RATE] = {"", "rate"},
     [COLUMN_CONCURRENCY] = {"", "c"},
     [COLUMN_COMPLETE] = {"", "done"},
     [COLUMN_FAILED] = {"requests", "failed"},
+    [COLUMN_MISSED] = {"", "missed"},
     [COLUMN_RPS] = {"", "rps"},
+    [COLUMN_RPS_HALF] = {"", "+-"},
     [COLUMN_MEAN] = {"", "mean"},
     [COLUMN_ALL] = {"time/request [ms]", "all"},
+    [COLUMN_RESPONSE] = {"", "mean"},
     [COLUMN_P50] = {"", "p50"},
     [COLUMN_P99] = {"", "p99"},
     [COLUMN_MAX] = {"latency [ms]", "max"},
@@ -48,7 +57,8 @@ static const struct head heads[COLUMNS] = {
 struct table {
 	const struct sweep *sweep;
 	FILE *out;
-	int widths[COLUMNS]; /* 0: the column is left out */
+	int widths[COLUMNS];  /* 0: the column is left out */
+	bool marked[COLUMNS]; /* a figure in it has a mark, so that the others need a blank there */
 	int gap;
 };
 
@@ -61,47 +71,128 @@ figure(char *text, double value)
 	snprintf(text, TEXT_MAX, "%.*f", digits, value);
 }
 
-/* baseline returns the row of the first target that ROW is compared with; NULL: none, or it is that row itself. */
-static const struct row *
-baseline(const struct sweep *sweep, const struct row *row)
+/* half prints half of the width of an interval: two digits tell it. */
+static void
+half(char *text, double value)
 {
-	const struct row *first = row - (row - sweep->rows) % (ptrdiff_t)sweep->targets_len;
-
-	return first != row && first->measured && first->summary.rps > 0 ? first : NULL;
+	snprintf(text, TEXT_MAX, "%.*f", value >= 10 ? 0 : value >= 1 ? 1 : 2, value);
 }
 
+/* ratio prints how ROW compares with the first target, and how far that can be trusted: the farther end of the interval. */
 static void
-fill(const struct sweep *sweep, const struct row *row, char texts[COLUMNS][TEXT_MAX])
+ratio(char *text, const struct row *row)
+{
+	const struct interval *interval = &row->ratio_interval;
+
+	if (row->ratio > 0 && interval->known)
+		snprintf(text, TEXT_MAX, "x%.2f +-%.2f", row->ratio,
+		    fmax(row->ratio - interval->low, interval->high - row->ratio));
+	else if (row->ratio > 0)
+		snprintf(text, TEXT_MAX, "x%.2f", row->ratio);
+}
+
+/* mark_of returns the mark that ROW has in COLUMN; 0: none. */
+static char
+mark_of(const struct sweep *sweep, const struct row *row, int column)
 {
 	const struct summary *summary = &row->summary;
-	const struct row *base = baseline(sweep, row);
 
-	memset(texts, 0, COLUMNS * TEXT_MAX);
-	texts[COLUMN_TARGET][0] = (char)('A' + (row->cell.target - sweep->targets));
-	if (row->cell.has_sleep)
-		snprintf(texts[COLUMN_SLEEP], TEXT_MAX, "%.6g", (double)row->cell.sleep_ns / (double)NS_PER_SEC);
-	snprintf(texts[COLUMN_CONCURRENCY], TEXT_MAX, "%" PRIu32, row->cell.concurrency);
-	snprintf(texts[COLUMN_COMPLETE], TEXT_MAX, "%" PRIu64, summary->complete);
-	snprintf(texts[COLUMN_FAILED], TEXT_MAX, "%" PRIu64, summary->failed);
-	figure(texts[COLUMN_RPS], summary->rps);
+	switch (column) {
+	case COLUMN_RPS:
+		return table_doubt(sweep, row) ? TABLE_DOUBT : '\0';
+	case COLUMN_P50:
+		return summary->complete > 0 && !summary->p50_interval.known ? TABLE_FEW : '\0';
+	case COLUMN_P99:
+		return summary->complete > 0 && !summary->p99_interval.known ? TABLE_FEW : '\0';
+	case COLUMN_MAX:
+		return table_stall(row) ? TABLE_STALL : '\0';
+	default:
+		return '\0';
+	}
+}
+
+/* fill_times leaves dashes where nothing was answered. */
+static void
+fill_times(const struct summary *summary, char texts[COLUMNS][TEXT_MAX])
+{
+	if (summary->complete == 0) {
+		for (int i = COLUMN_MEAN; i <= COLUMN_MAX; i++)
+			strcpy(texts[i], "-");
+		return;
+	}
 	figure(texts[COLUMN_MEAN], summary->time_per_request_ms);
 	figure(texts[COLUMN_ALL], summary->time_per_request_all_ms);
+	figure(texts[COLUMN_RESPONSE], summary_ms(summary->total.mean));
 	figure(texts[COLUMN_P50], summary_ms((double)summary->percentiles[50]));
 	figure(texts[COLUMN_P99], summary_ms((double)summary->percentiles[99]));
 	figure(texts[COLUMN_MAX], summary_ms((double)summary->total.max));
-	if (base != NULL)
-		snprintf(texts[COLUMN_RATIO], TEXT_MAX, "x%.2f", summary->rps / base->summary.rps);
+}
+
+static void
+fill(const struct table *table, const struct row *row, char texts[COLUMNS][TEXT_MAX])
+{
+	const struct summary *summary = &row->summary;
+	const struct cell *cell = &row->cell;
+
+	memset(texts, 0, COLUMNS * TEXT_MAX);
+	texts[COLUMN_TARGET][0] = (char)('A' + (cell->target - table->sweep->targets));
+	if (cell->has_sleep)
+		snprintf(texts[COLUMN_SLEEP], TEXT_MAX, "%.6g", (double)cell->sleep_ns / (double)NS_PER_SEC);
+	if (cell->ramp.duration_ns > 0)
+		snprintf(texts[COLUMN_RATE], TEXT_MAX, "%.5g-%.5g", cell->ramp.from, cell->ramp.to);
+	else
+		snprintf(texts[COLUMN_RATE], TEXT_MAX, "%.8g", cell->ramp.from);
+	snprintf(texts[COLUMN_CONCURRENCY], TEXT_MAX, "%" PRIu32, cell->concurrency);
+	snprintf(texts[COLUMN_COMPLETE], TEXT_MAX, "%" PRIu64, summary->complete);
+	snprintf(texts[COLUMN_FAILED], TEXT_MAX, "%" PRIu64, summary->failed);
+	snprintf(texts[COLUMN_MISSED], TEXT_MAX, "%" PRIu64, summary->missed);
+	figure(texts[COLUMN_RPS], summary->rps);
+	if (row->rps.known)
+		half(texts[COLUMN_RPS_HALF], (row->rps.high - row->rps.low) / 2);
+	fill_times(summary, texts);
+	ratio(texts[COLUMN_RATIO], row);
+	for (int i = 0; i < COLUMNS; i++) {
+		char mark = mark_of(table->sweep, row, i);
+
+		if (table->marked[i])
+			snprintf(texts[i] + strlen(texts[i]), 2, "%c", mark != '\0' ? mark : ' ');
+	}
+}
+
+static bool
+any_missed(const struct sweep *sweep)
+{
+	for (size_t r = 0; r < sweep->rows_len; r++)
+		if (sweep->rows[r].measured && sweep->rows[r].summary.missed > 0)
+			return true;
+	return false;
 }
 
 static bool
 is_wanted(const struct sweep *sweep, int column)
 {
+	const struct config *config = sweep->config;
+	bool open = config_open_loop(config);
+
 	switch (column) {
 	case COLUMN_TARGET:
-	case COLUMN_RATIO:
 		return sweep->targets_len > 1;
+	case COLUMN_RATIO:
+		return sweep->targets_len > 1 && !config->until_saturated;
 	case COLUMN_SLEEP:
-		return sweep->config->sleeps.len > 0;
+		return config->sleeps.len > 0;
+	case COLUMN_RATE:
+	case COLUMN_RESPONSE:
+		return open;
+	case COLUMN_CONCURRENCY:
+		return !open || config->concurrency.len > 1;
+	case COLUMN_MEAN:
+	case COLUMN_ALL:
+		return !open;
+	case COLUMN_MISSED:
+		return any_missed(sweep);
+	case COLUMN_RPS_HALF:
+		return config->repeats > 1;
 	default:
 		return true;
 	}
@@ -122,7 +213,8 @@ total_width(const struct table *table, int gap)
 static void
 fit_columns(struct table *table)
 {
-	static const enum column spare[] = {COLUMN_RATIO, COLUMN_P50, COLUMN_ALL};
+	static const enum column spare[] = {COLUMN_ALL, COLUMN_MEAN, COLUMN_RESPONSE, COLUMN_P50, COLUMN_RPS_HALF,
+	    COLUMN_RATIO, COLUMN_MISSED, COLUMN_COMPLETE};
 
 	table->gap = total_width(table, 2) <= WIDTH ? 2 : 1;
 	for (size_t i = 0; i < ARRAY_LEN(spare) && total_width(table, table->gap) > WIDTH; i++)
@@ -133,15 +225,19 @@ fit_columns(struct table *table)
 static void
 measure_columns(struct table *table)
 {
+	const struct sweep *sweep = table->sweep;
 	char texts[COLUMNS][TEXT_MAX];
 
+	for (size_t r = 0; r < sweep->rows_len; r++)
+		for (int i = 0; i < COLUMNS; i++)
+			table->marked[i] |= sweep->rows[r].measured && mark_of(sweep, &sweep->rows[r], i) != '\0';
 	for (int i = 0; i < COLUMNS; i++)
-		table->widths[i] = is_wanted(table->sweep, i) ? (int)strlen(heads[i].name) : 0;
-	table->widths[COLUMN_TARGET] = is_wanted(table->sweep, COLUMN_TARGET);
-	for (size_t r = 0; r < table->sweep->rows_len; r++) {
-		if (!table->sweep->rows[r].measured)
+		table->widths[i] = is_wanted(sweep, i) ? (int)strlen(heads[i].name) + table->marked[i] : 0;
+	table->widths[COLUMN_TARGET] = is_wanted(sweep, COLUMN_TARGET);
+	for (size_t r = 0; r < sweep->rows_len; r++) {
+		if (!sweep->rows[r].measured)
 			continue;
-		fill(table->sweep, &table->sweep->rows[r], texts);
+		fill(table, &sweep->rows[r], texts);
 		for (int i = 0; i < COLUMNS; i++)
 			if (table->widths[i] > 0 && (int)strlen(texts[i]) > table->widths[i])
 				table->widths[i] = (int)strlen(texts[i]);
@@ -164,7 +260,7 @@ print_groups(const struct table *table)
 		end += (end > 0 ? table->gap : 0) + table->widths[i];
 		if (heads[i].group[0] == '\0' || end >= (int)sizeof(line))
 			continue;
-		start = end - (int)strlen(heads[i].group);
+		start = end - table->marked[i] - (int)strlen(heads[i].group);
 		if (start < used)
 			start = used;
 		used += snprintf(line + used, sizeof(line) - (size_t)used, "%*s%s ", start - used, "", heads[i].group);
@@ -172,115 +268,73 @@ print_groups(const struct table *table)
 	fprintf(table->out, "%.*s\n", used - 1, line);
 }
 
+/* print_line prints the texts of a line, and no blanks behind the last one. */
 static void
-print_line(const struct table *table, const char *const texts[COLUMNS])
+print_line(const struct table *table, char texts[COLUMNS][TEXT_MAX])
 {
-	bool first = true;
+	char line[4 * WIDTH];
+	size_t used = 0;
 
-	for (int i = 0; i < COLUMNS; i++) {
-		if (table->widths[i] == 0)
-			continue;
-		/* Nothing behind the last text of a line. */
-		if (i == COLUMN_RATIO && texts[i][0] == '\0')
-			break;
-		fprintf(table->out, "%*s%*s", first ? 0 : table->gap, "", table->widths[i], texts[i]);
-		first = false;
-	}
-	fputc('\n', table->out);
+	for (int i = 0; i < COLUMNS; i++)
+		if (table->widths[i] > 0)
+			used += (size_t)snprintf(line + used, sizeof(line) - used, "%*s%*s", used > 0 ? table->gap : 0,
+			    "", table->widths[i], texts[i]);
+	while (used > 0 && line[used - 1] == ' ')
+		used--;
+	fprintf(table->out, "%.*s\n", (int)used, line);
+}
+
+static void
+print_names(const struct table *table)
+{
+	char texts[COLUMNS][TEXT_MAX];
+
+	for (int i = 0; i < COLUMNS; i++)
+		snprintf(texts[i], TEXT_MAX, "%s%s", heads[i].name, table->marked[i] ? " " : "");
+	print_line(table, texts);
+}
+
+/* is_group_start: what is compared stands together; the steps of a search are one group. */
+static bool
+is_group_start(const struct sweep *sweep, size_t r)
+{
+	if (!sweep->config->until_saturated)
+		return sweep->targets_len > 1 && r % sweep->targets_len == 0;
+	for (size_t i = 0; i < sweep->knees_len; i++)
+		if (sweep->knees[i].first == r)
+			return true;
+	return false;
 }
 
 static void
 print_rows(const struct table *table)
 {
 	const struct sweep *sweep = table->sweep;
-	const char *line[COLUMNS];
-	bool begun = false;
+	char texts[COLUMNS][TEXT_MAX];
+	bool begun = false, gap = false;
 
-	for (int i = 0; i < COLUMNS; i++)
-		line[i] = heads[i].name;
 	print_groups(table);
-	print_line(table, line);
+	print_names(table);
 	for (size_t r = 0; r < sweep->rows_len; r++) {
-		char texts[COLUMNS][TEXT_MAX];
-
-		if (begun && sweep->targets_len > 1 && r % sweep->targets_len == 0)
-			fputc('\n', table->out);
-		begun = sweep->rows[r].measured;
-		if (!begun)
-			continue;
-		fill(sweep, &sweep->rows[r], texts);
-		for (int i = 0; i < COLUMNS; i++)
-			line[i] = texts[i];
-		print_line(table, line);
-	}
-}
-
-/* print_targets names the targets: the table itself has room for a letter only. */
-static void
-print_targets(const struct sweep *sweep, FILE *out)
-{
-	for (size_t i = 0; i < sweep->targets_len; i++) {
-		const char *url = sweep->targets[i].url, *server = "";
-		int room = WIDTH - 3;
-
-		for (size_t r = i; r < sweep->rows_len; r += sweep->targets_len)
-			if (server[0] == '\0' && sweep->rows[r].measured)
-				server = sweep->rows[r].summary.server;
-		if (sweep->targets_len > 1)
-			fprintf(out, "%c  ", (char)('A' + i));
-		if ((int)(strlen(url) + 2 + strlen(server)) > room)
-			server = "";
-		if ((int)strlen(url) > room)
-			fprintf(out, "%.*s...\n", room - 3, url);
-		else
-			fprintf(out, "%s%s%s\n", url, server[0] != '\0' ? "  " : "", server);
-	}
-}
-
-/* print_troubles adds up what went wrong; the single cells are in the JSON. */
-static void
-print_troubles(const struct sweep *sweep, FILE *out)
-{
-	uint64_t failures[FAILURE_CLASSES] = {0}, non_2xx = 0, failed = 0;
-	const char *before = "\nFailed: ";
-
-	for (size_t r = 0; r < sweep->rows_len; r++) {
+		gap |= is_group_start(sweep, r);
 		if (!sweep->rows[r].measured)
 			continue;
-		for (size_t i = 0; i < FAILURE_CLASSES; i++)
-			failures[i] += sweep->rows[r].summary.failures[i];
-		failed += sweep->rows[r].summary.failed;
-		non_2xx += sweep->rows[r].summary.non_2xx;
+		if (begun && gap)
+			fputc('\n', table->out);
+		begun = true;
+		gap = false;
+		fill(table, &sweep->rows[r], texts);
+		print_line(table, texts);
 	}
-	for (size_t i = 0; failed > 0 && i < FAILURE_CLASSES; i++) {
-		if (failures[i] == 0)
-			continue;
-		fprintf(out, "%s%s %" PRIu64, before, failure_name((enum failure)i), failures[i]);
-		before = ", ";
-	}
-	if (failed > 0)
-		fputc('\n', out);
-	if (non_2xx > 0)
-		fprintf(out, "%sNon-2xx responses: %" PRIu64 "\n", failed > 0 ? "" : "\n", non_2xx);
-	if (sweep->interrupted)
-		fprintf(out, "\nInterrupted: %zu of %zu cells, the last one perhaps in part.\n", sweep_measured(sweep),
-		    sweep->rows_len);
 }
 
 void
 report_table(const struct sweep *sweep, FILE *out)
 {
-	const struct config *config = sweep->config;
 	struct table table = {.sweep = sweep, .out = out};
 
-	fprintf(out, "loadgen %s, closed loop, ", LOOPFORK_VERSION);
-	if (config->time_limit_ns > 0)
-		fprintf(out, "%g s or ", (double)config->time_limit_ns / (double)NS_PER_SEC);
-	fprintf(out, "%" PRIi64 " requests a cell, %" PRIi64 " thread%s%s\n", config->requests, config->threads,
-	    config->threads > 1 ? "s" : "", config->spec.keep_alive ? ", keep-alive" : "");
-	print_targets(sweep, out);
-	fputc('\n', out);
+	table_head(sweep, out);
 	measure_columns(&table);
 	print_rows(&table);
-	print_troubles(sweep, out);
+	table_notes(sweep, out);
 }

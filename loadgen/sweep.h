@@ -47,7 +47,8 @@ struct knee {
 struct sweep {
 	const struct config *config;
 	struct target targets[SWEEP_TARGETS_MAX];
-	bool down[SWEEP_TARGETS_MAX]; /* could not be reached: its further cells are left out */
+	bool down[SWEEP_TARGETS_MAX];      /* could not be reached: its further cells are left out */
+	bool unsettled[SWEEP_TARGETS_MAX]; /* has requests of ours that nobody waits for any more */
 	size_t targets_len;
 	struct variant *variants; /* targets_len for each sleep */
 	size_t variants_len;

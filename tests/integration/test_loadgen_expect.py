@@ -91,7 +91,7 @@ class TestExitStatus:
         with ScriptedServer(slow(0.05)) as server:
             done = loadgen("--json", "-", *self.OVERLOAD, server.url)
         assert done.returncode == 3
-        assert done.stderr.startswith(f"loadgen: {server.url}, 100 requests/s, c 1: ")
+        assert done.stderr.startswith(f"loadgen: {server.url}, 100 requests/s: ")
 
     def test_a_broken_expectation_weighs_more(self):
         with ScriptedServer(slow(0.05)) as server:

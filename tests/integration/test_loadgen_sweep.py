@@ -1,6 +1,7 @@
 """Sweeps: their axes, repetitions in random order, and what those come to."""
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -97,10 +98,66 @@ class TestRepetitions:
             process = subprocess.Popen(
                 [LOADGEN, "--json", "-", "--duration", "0.2", "-k", "--repeat", "100", server.url],
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=default_sigint)
-            wait_until(lambda: server.connections >= 3, "a third repetition")
+            wait_until(lambda: server.connections >= 5, "a third repetition")  # before each but the first one request more
             process.send_signal(signal.SIGINT)
             out, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == 130
         result = json.loads(out)
         assert result["interrupted"] is True
         assert result["cells"][0]["duration_s"] >= 0.4
+
+
+class TestTable:
+    def test_two_targets_compared_over_repetitions(self):
+        def script(peer):
+            while peer.request():
+                time.sleep(0.02)
+                peer.send(OK)
+
+        with ScriptedServer(answering()) as fast, ScriptedServer(script) as slow:
+            done = loadgen("-n", 10, "-k", "--repeat", 3, slow.url, fast.url)
+        assert done.returncode == 0
+        assert "10 requests a cell, 3 repetitions" in done.stdout.splitlines()[0]
+        slow_row, fast_row = [line for line in done.stdout.splitlines() if re.match(r"[AB] +1 ", line)]
+        assert slow_row.split()[2] == fast_row.split()[2] == "30"
+        assert "x" not in slow_row
+        ratio, interval = re.search(r"x([0-9.]+) \+-([0-9.]+)$", fast_row).groups()
+        assert float(ratio) > 1 and float(interval) >= 0
+        assert "+- 95% intervals, of 3 repetitions in random order (Student's t)" in done.stdout
+        assert "* p99 of fewer than 368 requests" in done.stdout
+        assert "Ratios of single runs" not in done.stdout
+
+    def test_ratios_of_single_runs_say_so(self):
+        with ScriptedServer(answering()) as server:
+            done = loadgen("-n", 4, "-c", "1,2", server.url, server.url)
+        assert re.search(r"^B +2 .* x[0-9.]+$", done.stdout, re.MULTILINE)
+        assert done.stdout.endswith("Ratios of single runs: --repeat 5 says how far they can be trusted\n")
+
+    def test_rates_have_a_column(self):
+        with ScriptedServer(answering()) as server:
+            done = loadgen("--rate", "40,80.5", "-n", 4, "-k", server.url)
+        lines = [line.split() for line in done.stdout.splitlines()]
+        assert done.stdout.startswith("loadgen 0.1.0, open loop (constant), at most 100 connections, 4 requests a cell")
+        head = lines.index(["rate", "done", "failed", "rps", "mean", "p50", "p99", "max"])
+        assert [line[:3] for line in lines[head + 1:head + 3]] == [["40", "4", "0"], ["80.5", "4", "0"]]
+
+    def test_a_closed_loop_says_what_it_hides(self):
+        def script(peer):
+            for number in range(1000):
+                if not peer.request():
+                    return
+                time.sleep(0.3 if number == 5 else 0)
+                peer.send(OK)
+
+        with ScriptedServer(script) as server:
+            done = loadgen("-n", 100, "-k", "-c", "1,2", server.url)
+        assert re.search(r"^1 .* [0-9.]+~$", done.stdout, re.MULTILINE)
+        assert "\n~ a pause, in which a closed loop asks for nothing" in done.stdout
+        assert "--rate" in done.stdout
+
+    def test_a_cell_without_any_answer_is_a_row_of_dashes(self):
+        with ScriptedServer(lambda peer: peer.socket.recv(100) and time.sleep(1)) as server:
+            done = loadgen("--duration", 0.1, "-c", "1,2", server.url)
+        rows = [line.split() for line in done.stdout.splitlines() if line.startswith(("1 ", "2 "))]
+        assert [row[:3] for row in rows] == [["1", "0", "0"], ["2", "0", "0"]]
+        assert all(row[4:] == ["-"] * 5 for row in rows)

@@ -1,0 +1,170 @@
+"""--until-saturated: the knee of servers whose capacity is known."""
+
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from load import LOADGEN, OK, ScriptedServer, answering, default_sigint, free_port, loadgen
+from servers import PATIENCE, AsyncServer, PreforkServer
+
+STEP = ("--until-saturated", "--duration", "0.4")
+SLEEP = 0.02
+
+
+@pytest.fixture
+def server_of():
+    """server_of(class, *arguments) starts a server whose requests take SLEEP."""
+    running = []
+
+    def start(kind, *arguments):
+        server = kind("--sleep", SLEEP, *arguments)
+        running.append(server)
+        return f"http://127.0.0.1:{server.port}/"
+
+    yield start
+    for server in running:
+        server.stop()
+
+
+def rows_of(text, letter=None):
+    """The figures of the table's rows, by load."""
+    rows = {}
+    for line in text.splitlines():
+        fields = line.replace("*", "").replace("!", "").replace("~", "").split()
+        if letter is not None:
+            if fields[:1] != [letter]:
+                continue
+            fields = fields[1:]
+        if fields and re.fullmatch(r"[0-9.]+", fields[0]):
+            rows[float(fields[0])] = fields[1:]
+    return rows
+
+
+def knee_of(text, unit="connections?", prefix=""):
+    match = re.search(rf"^{prefix}Knee at ([0-9.]+)\s+{unit}: ([0-9.]+)\s", text, re.MULTILINE)
+    assert match, text
+    return float(match.group(1)), float(match.group(2))
+
+
+class TestClosedLoop:
+    # The load that other tests put on the machine makes knees a little higher, never lower: a worker serves no two at once.
+
+    @pytest.mark.parametrize("kind, limit", [(PreforkServer, "--workers"), (AsyncServer, "--max-connections")])
+    def test_the_knee_is_the_number_of_places(self, server_of, kind, limit):
+        done = loadgen(*STEP, server_of(kind, limit, 3))
+        knee, rps = knee_of(done.stdout)
+        assert 3 <= knee <= 6
+        assert 0.5 * 3 / SLEEP < rps <= 1.05 * 3 / SLEEP
+        rows = rows_of(done.stdout)
+        assert list(rows) == sorted(rows) and {1, 2, 4, 8} <= set(rows)
+        assert max(rows) <= 32
+        assert "More connections bring no" in done.stdout
+
+    def test_several_targets_and_sleeps_have_a_knee_each(self, server_of):
+        one, two = (server_of(PreforkServer, "--workers", workers) for workers in (1, 2))
+        done = loadgen("--until-saturated", "--duration", "0.25", "--sleep", "0.01,0.02", one, two)
+        for sleep in "0.01", "0.02":
+            assert knee_of(done.stdout, prefix=f"A, sleep {sleep} s: ")[0] in (1, 2)
+            assert knee_of(done.stdout, prefix=f"B, sleep {sleep} s: ")[0] in (2, 3, 4)
+
+    def test_an_expectation_ends_the_climb_and_is_met_at_the_knee(self):
+        def script(peer):
+            while peer.request():
+                time.sleep(0.02 if server.open <= 6 else 0.2)
+                peer.send(OK)
+
+        with ScriptedServer(script) as server:
+            done = loadgen(*STEP, "-k", "--expect", "p50<150ms", server.url)
+        assert done.returncode in (0, 3), done.stderr
+        knee, _ = knee_of(done.stdout)
+        assert 4 <= knee <= 6
+        assert re.search(r"Beyond, p50<150ms\s+does\s+not\s+hold\s+at\s+[78]\s+connections:\s+it\s+was\s+2", done.stdout)
+        assert done.stderr == ""  # what broke beyond the knee is no failure
+
+    def test_no_knee_where_an_expectation_never_holds(self):
+        with ScriptedServer(answering()) as server:
+            done = loadgen(*STEP, "-k", "-c", 4, "--expect", "min>10s", server.url)
+        assert done.returncode == 1
+        assert list(rows_of(done.stdout)) == [1, 2, 4]  # it came down to find one
+        assert "No knee: min>10s does not hold at 1 connection: it was " in done.stdout
+
+    def test_no_knee_where_no_answer_is_good(self):
+        with ScriptedServer(answering(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")) as server:
+            done = loadgen("--until-saturated", "-n", 10, "-k", server.url)
+        assert done.returncode == 1
+        assert "No knee: no answer was good (2xx), up to 2 connections." in done.stdout
+
+    def test_a_server_that_breaks_down_has_its_knee_below(self):
+        def script(peer):
+            while peer.request():
+                time.sleep(0.02)
+                if server.open > 3:
+                    peer.reset()
+                    return
+                peer.send(OK)
+
+        with ScriptedServer(script) as server:
+            done = loadgen(*STEP, "-k", server.url)
+        assert done.returncode in (0, 3), done.stderr
+        assert knee_of(done.stdout)[0] in (2, 3)
+        assert re.search(r"Beyond,\s+the\s+run\s+broke\s+off\s+at\s+[34]\s+connections", done.stdout)
+        assert "run ended after" in done.stderr
+
+    def test_a_server_that_is_not_there(self):
+        done = loadgen(*STEP, f"http://127.0.0.1:{free_port()}/")
+        assert done.returncode == 1
+        assert "is the server running?" in done.stderr
+        assert done.stdout == ""
+
+    def test_the_requests_of_a_step_limit_the_connections(self):
+        with ScriptedServer(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")) as server:
+            done = loadgen("--until-saturated", "-n", 6, "-c", 6, "-k", server.url)
+            assert server.most_open <= 6
+        assert max(rows_of(done.stdout)) == 6
+
+    def test_sigint_tells_the_steps_so_far(self):
+        with ScriptedServer(answering()) as server:
+            process = subprocess.Popen([LOADGEN, "--until-saturated", "--duration", "0.3", server.url], stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, text=True, preexec_fn=default_sigint)
+            time.sleep(0.45)  # in the second step, or in the third
+            process.send_signal(signal.SIGINT)
+            out, _ = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 130
+        assert "Interrupted after" in out and "The search for the knee was interrupted." in out
+
+
+class TestOpenLoop:
+    def test_the_knee_of_a_rate(self, server_of):
+        done = loadgen(*STEP, "--rate", 25, server_of(PreforkServer, "--workers", 2))
+        knee, rps = knee_of(done.stdout, unit="requests/s")
+        assert 40 <= knee <= 100 * 1.3
+        assert rps <= 1.05 * 2 / SLEEP
+        rows = rows_of(done.stdout)
+        assert {25, 50, 100} <= set(rows)
+
+    def test_what_a_step_left_in_the_queue_does_not_count_against_the_next(self):
+        """One worker serves what was asked for before it, whether or not anybody waits for that any more."""
+        worker = PreforkServer("--workers", 1, "--sleep", 0.05)
+        try:
+            done = loadgen("--rate", "200,10", "-c", 20, "--duration", 0.4, f"http://127.0.0.1:{worker.port}/")
+        finally:
+            worker.stop()
+        rows = rows_of(done.stdout)
+        # Twenty requests of the first cell, a second of work, would leave nothing for the other one's 0.4 s.
+        assert float(rows[10][0]) >= 1, done.stdout
+
+
+class TestOptions:
+    @pytest.mark.parametrize("arguments, why", [
+        (("-c", "1,2"), "--until-saturated raises -c itself: give one value to begin with"),
+        (("--rate", "1,2"), "--until-saturated raises --rate itself"),
+        (("--repeat", "2"), "Cannot mix --until-saturated and --repeat"),
+        (("--ramp", "1:2:3"), "Cannot mix --until-saturated and --ramp"),
+        (("-e", "x"), "describe one cell")])
+    def test_what_cannot_go_together(self, arguments, why):
+        done = loadgen("--until-saturated", *arguments, f"http://127.0.0.1:{free_port()}/")
+        assert done.returncode == 2
+        assert why in done.stderr

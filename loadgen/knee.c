@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "loadgen/complain.h"
 #include "loadgen/interrupt.h"
 #include "loadgen/list.h"
 #include "loadgen/measure.h"
@@ -141,21 +142,27 @@ knee_doubtful(const struct row *row)
 	return checks[CHECK_CPU].state == CHECK_FAILED || checks[CHECK_LAG].state == CHECK_FAILED;
 }
 
-/* judge takes note of what decides about the exit status. */
+/* judge takes note of what decides about the exit status, and says it where no report does. */
 static void
 judge(struct sweep *sweep, const struct knee *knee)
 {
+	char text[KNEE_TEXT_MAX];
+
 	if (knee->end == SATURATE_CLIMBING)
 		return;
-	if (knee->row == NULL) {
-		bool expected = knee->beyond == NULL || !knee->beyond->measured || unmet(knee->beyond) == NULL;
-
-		sweep->unmet |= !expected;
-		sweep->failed |= expected;
+	if (knee->row != NULL) {
+		sweep->failed |= knee->row->summary.failed > 0;
+		sweep->doubtful |= knee_doubtful(knee->row) || knee_doubtful(knee->best);
 		return;
 	}
-	sweep->failed |= knee->row->summary.failed > 0;
-	sweep->doubtful |= knee_doubtful(knee->row) || knee_doubtful(knee->best);
+	if (knee->beyond != NULL && knee->beyond->measured)
+		sweep->unmet = true;
+	else
+		sweep->failed = true;
+	if (sweep->config->data_on_stdout) {
+		knee_describe(sweep, knee, text);
+		complain("%s: %s", knee_cell(sweep, knee)->target->url, text);
+	}
 }
 
 void

@@ -50,6 +50,12 @@ void report_table(const struct sweep *sweep, FILE *out);
 void report_details(const struct row *row, FILE *out);
 
 /*
+ * report_hides_stall tells whether ROW is of a closed loop with a pause that
+ * more than 1% of the requests of an open loop would have met.
+ */
+bool report_hides_stall(const struct row *row);
+
+/*
  * report_remarks has PRINT print a line for each thing that must be known to
  * read the figures of ROW right: requests that are not in them, what a closed loop hides, checks that
  * failed, expectations that were not met.  Nothing where all is well.

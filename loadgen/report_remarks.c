@@ -49,14 +49,23 @@ tell_uncounted(const struct remarks *remarks, const struct summary *summary)
 		    summary->queued);
 }
 
+bool
+report_hides_stall(const struct row *row)
+{
+	const struct summary *summary = &row->summary;
+	double max = (double)summary->total.max, p90 = (double)summary->percentiles[90];
+
+	return !row->cell.open_loop && summary->complete >= 2 && max >= STALL_TIMES_P90 * p90 &&
+	       max >= STALL_SHARE * (double)summary->duration_ns;
+}
+
 static void
 tell_stall(const struct remarks *remarks, const struct row *row)
 {
 	const struct summary *summary = &row->summary;
 	double max = (double)summary->total.max, p90 = (double)summary->percentiles[90];
 
-	if (row->cell.open_loop || summary->complete < 2 || max < STALL_TIMES_P90 * p90 ||
-	    max < STALL_SHARE * (double)summary->duration_ns)
+	if (!report_hides_stall(row))
 		return;
 	remark(remarks,
 	    "The slowest request took %.1f ms, and 90%% took %.1f ms or less.  In this closed loop a connection that "

@@ -105,7 +105,7 @@ mark_of(const struct sweep *sweep, const struct row *row, int column)
 	case COLUMN_P99:
 		return summary->complete > 0 && !summary->p99_interval.known ? TABLE_FEW : '\0';
 	case COLUMN_MAX:
-		return table_stall(row) ? TABLE_STALL : '\0';
+		return report_hides_stall(row) ? TABLE_STALL : '\0';
 	default:
 		return '\0';
 	}

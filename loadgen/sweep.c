@@ -263,39 +263,27 @@ compare_rows(struct sweep *sweep)
 	}
 }
 
-/* tell_unmet says which expectations of ROW do not hold. Returns whether there is one. */
-static bool
-tell_unmet(const struct row *row)
+/* tell says which expectations and which checks of ROW were not met, where no report does. */
+static void
+tell(const struct row *row)
 {
 	const struct config *config = row->cell.config;
-	char what[CELL_TEXT_MAX], figure[EXPECT_FIGURE_MAX];
+	char what[CELL_TEXT_MAX], text[512];
 	double measured;
-	bool unmet = false;
 
 	cell_describe(&row->cell, what);
 	for (size_t i = 0; i < config->expects_len; i++) {
 		if (expect_holds(&config->expects[i], &row->summary, &measured))
 			continue;
-		expect_format(&config->expects[i], measured, figure, sizeof(figure));
+		expect_format(&config->expects[i], measured, text, sizeof(text));
 		complain(
-		    "%s, %s: expected %s, but it was %s", row->cell.target->url, what, config->expects[i].text, figure);
-		unmet = true;
+		    "%s, %s: expected %s, but it was %s", row->cell.target->url, what, config->expects[i].text, text);
 	}
-	return unmet;
-}
-
-/* tell_doubts says which checks failed, where no report does. */
-static void
-tell_doubts(const struct row *row)
-{
-	char what[CELL_TEXT_MAX], sentence[256];
-
-	cell_describe(&row->cell, what);
 	for (unsigned i = 0; i < CHECK_KINDS; i++) {
 		if (row->summary.checks[i].state != CHECK_FAILED)
 			continue;
-		check_sentence((enum check_kind)i, &row->summary.checks[i], sentence, sizeof(sentence));
-		complain("%s, %s: %s", row->cell.target->url, what, sentence);
+		check_sentence((enum check_kind)i, &row->summary.checks[i], text, sizeof(text));
+		complain("%s, %s: %s", row->cell.target->url, what, text);
 	}
 }
 
@@ -303,6 +291,8 @@ tell_doubts(const struct row *row)
 static void
 judge(struct sweep *sweep)
 {
+	const struct config *config = sweep->config;
+
 	for (size_t i = 0; i < sweep->rows_len; i++) {
 		const struct row *row = &sweep->rows[i];
 
@@ -311,9 +301,9 @@ judge(struct sweep *sweep)
 			continue;
 		sweep->failed |= row->summary.failed > 0;
 		sweep->doubtful |= row->summary.checks_failed > 0;
-		sweep->unmet |= tell_unmet(row);
-		if (sweep->config->data_on_stdout)
-			tell_doubts(row);
+		sweep->unmet |= expect_unmet(config->expects, config->expects_len, &row->summary) != NULL;
+		if (config->data_on_stdout)
+			tell(row);
 	}
 }
 

@@ -11,8 +11,6 @@
 #include "loadgen/report.h"
 
 #define DOUBTS_MAX 6 /* that are written out */
-#define STALL_TIMES_P90 5
-#define STALL_SHARE 0.01
 
 /* wrap prints a paragraph; its lines after the first are indented. */
 static void PRINTF_LIKE(2, 3) wrap(FILE *out, const char *format, ...)
@@ -38,17 +36,6 @@ static void PRINTF_LIKE(2, 3) wrap(FILE *out, const char *format, ...)
 		used += len;
 	}
 	fputc('\n', out);
-}
-
-bool
-table_stall(const struct row *row)
-{
-	const struct summary *summary = &row->summary;
-	double max = (double)summary->total.max;
-
-	return !row->cell.open_loop && summary->complete > 1 &&
-	       max >= STALL_TIMES_P90 * (double)summary->percentiles[90] &&
-	       max >= STALL_SHARE * (double)summary->duration_ns;
 }
 
 bool
@@ -209,11 +196,35 @@ print_doubts(const struct sweep *sweep, FILE *out)
 		    out, "%c ... and %zu more of the kind; --json has them all\n", TABLE_DOUBT, doubts - DOUBTS_MAX);
 }
 
+/* print_unmet says which expectations do not hold; those of a search are in its sentence. */
+static void
+print_unmet(const struct sweep *sweep, FILE *out)
+{
+	const struct config *config = sweep->config;
+	char figure[EXPECT_FIGURE_MAX], of[CELL_TEXT_MAX + 8];
+	bool begun = false;
+	double measured;
+
+	for (size_t r = 0; r < sweep->rows_len && !config->until_saturated; r++) {
+		const struct row *row = &sweep->rows[r];
+
+		for (size_t i = 0; row->measured && i < config->expects_len; i++) {
+			if (expect_holds(&config->expects[i], &row->summary, &measured))
+				continue;
+			expect_format(&config->expects[i], measured, figure, sizeof(figure));
+			name(sweep, &row->cell, true, of);
+			fputs(begun ? "" : "\n", out);
+			wrap(out, "Not as expected: %s%s, but it was %s", of, config->expects[i].text, figure);
+			begun = true;
+		}
+	}
+}
+
 /* print_marks explains the marks that stand in the table. */
 static void
 print_marks(const struct sweep *sweep, FILE *out)
 {
-	bool few_p50 = false, few_p99 = false, stall = false, doubt = false, bare;
+	bool few_p50 = false, few_p99 = false, stall = false, doubt = false, bare = false;
 
 	for (size_t r = 0; r < sweep->rows_len; r++) {
 		const struct row *row = &sweep->rows[r];
@@ -222,10 +233,10 @@ print_marks(const struct sweep *sweep, FILE *out)
 			continue;
 		few_p50 |= row->summary.complete > 0 && !row->summary.p50_interval.known;
 		few_p99 |= row->summary.complete > 0 && !row->summary.p99_interval.known;
-		stall |= table_stall(row);
+		stall |= report_hides_stall(row);
 		doubt |= table_doubt(sweep, row);
+		bare |= row->ratio > 0 && sweep->config->repeats == 1;
 	}
-	bare = sweep->targets_len > 1 && sweep->config->repeats == 1 && !sweep->config->until_saturated;
 	if (few_p50 || few_p99 || stall || doubt || bare || sweep->config->repeats > 1)
 		fputc('\n', out);
 	if (few_p99)
@@ -252,6 +263,7 @@ void
 table_notes(const struct sweep *sweep, FILE *out)
 {
 	print_troubles(sweep, out);
+	print_unmet(sweep, out);
 	print_knees(sweep, out);
 	print_marks(sweep, out);
 }

@@ -14,9 +14,6 @@
 #define TABLE_STALL '~' /* a maximum that a closed loop makes look rare */
 #define TABLE_DOUBT '!' /* a check of loadgen itself failed */
 
-/* table_stall tells whether ROW is of a closed loop, and had a pause that more than 1% of the requests of an open one would have met. */
-bool table_stall(const struct row *row);
-
 /* table_doubt tells whether a check failed that makes the figures of ROW doubtful. */
 bool table_doubt(const struct sweep *sweep, const struct row *row);
 

@@ -1,5 +1,6 @@
 """--expect and the exit status: what a script learns from loadgen."""
 
+import re
 import time
 
 import pytest
@@ -30,39 +31,48 @@ class TestExpectations:
                            "--expect", "rps>0.1", "--expect", "failed<1%", server.url)
         assert (done.returncode, done.stderr) == (0, "")
 
+    UNMET = ("--expect", "p50<10ms", "--expect", "errors=0", "--expect", "min<0.001s", "--expect", "complete>4")
+
     def test_each_that_does_not_is_a_line_and_exit_status_1(self):
         with ScriptedServer(slow(0.03)) as server:
-            done = loadgen("-n", 4, "-c", 2, "-k", "--expect", "p50<10ms", "--expect", "errors=0", "--expect", "min<0.001s",
-                           "--expect", "complete>4", server.url)
+            done = loadgen("-n", 4, "-c", 2, "-k", *self.UNMET, server.url)
+        assert (done.returncode, done.stderr) == (1, "")
+        lines = [line for line in done.stdout.splitlines() if "Not as expected" in line]
+        assert len(lines) == 3
+        assert re.search(r"p50<10ms, but it was 3[0-9.]* ms$", lines[0])
+        assert re.search(r"min<0.001s, but it was 0.03[0-9]* s$", lines[1])
+        assert lines[2].endswith("complete>4, but it was 4")
+
+    def test_without_a_report_the_lines_go_to_standard_error(self):
+        with ScriptedServer(slow(0.03)) as server:
+            done = loadgen("--csv", "-", "-n", 4, "-c", 2, "-k", *self.UNMET, server.url)
         assert done.returncode == 1
         lines = done.stderr.splitlines()
         assert len(lines) == 3
         assert lines[0].startswith(f"loadgen: {server.url}, c 2: expected p50<10ms, but it was 3") and lines[0].endswith(" ms")
-        assert "expected min<0.001s, but it was 0.03" in lines[1] and lines[1].endswith(" s")
         assert lines[2].endswith("expected complete>4, but it was 4")
-        assert "Complete requests:      4" in done.stdout
 
     def test_answers_other_than_2xx_are_errors_though_not_failed(self):
         with ScriptedServer(answering(REFUSED)) as server:
             assert loadgen("-n", 5, "--expect", "failed=0", server.url).returncode == 0
             done = loadgen("-n", 5, "--expect", "errors<=10%", server.url)
         assert done.returncode == 1
-        assert done.stderr.endswith("expected errors<=10%, but it was 100%\n")
+        assert "errors<=10%, but it was 100%\n" in done.stdout
 
     def test_in_a_sweep_the_line_names_the_cell(self):
         with ScriptedServer(slow(0.05)) as slow_server, ScriptedServer(answering()) as server:
-            done = loadgen("-n", 4, "-c", "1,2", "-k", "--sleep", 0.1, "--expect", "p50<40ms", server.url, slow_server.url)
-            silent = loadgen("--json", "-", "-n", 4, "-c", "1,2", "-k", "--expect", "p50<40ms", server.url, slow_server.url)
-        for result in done, silent:
-            assert result.returncode == 1
-            assert len(result.stderr.splitlines()) == 2
-        assert done.stderr.startswith(f"loadgen: {slow_server.url}, c 1, sleep 0.1 s: expected p50<40ms")
-        assert f"\nloadgen: {slow_server.url}, c 2, sleep 0.1 s: expected p50<40ms" in done.stderr
+            sweep = ("-n", 4, "-c", "1,2", "-k", "--sleep", 0.1, "--expect", "p50<40ms", server.url, slow_server.url)
+            done, silent = loadgen(*sweep), loadgen("--json", "-", *sweep)
+        assert (done.returncode, silent.returncode) == (1, 1)
+        for c in 1, 2:
+            assert re.search(rf"^Not as expected: B, c {c}, sleep 0.1 s: p50<40ms, but it was 5[0-9.]* ms$", done.stdout, re.MULTILINE)
+            assert f"loadgen: {slow_server.url}, c {c}, sleep 0.1 s: expected p50<40ms, but it was 5" in silent.stderr
+        assert done.stdout.count("Not as expected") == len(silent.stderr.splitlines()) == 2
 
     def test_a_cell_that_was_never_measured_is_a_failure_by_itself(self):
         done = loadgen("-n", 4, "--expect", "errors=0", f"http://127.0.0.1:{free_port()}/")
         assert done.returncode == 1
-        assert "is the server running?" in done.stderr and "expected" not in done.stderr
+        assert "is the server running?" in done.stderr and "expected" not in done.stderr + done.stdout
 
     @pytest.mark.parametrize("text, why", [
         ("p99<50", "a time has a unit: us, ms or s"), ("p99>>1ms", 'is not a number'), ("latency<5ms", "is not a figure"),
@@ -100,7 +110,7 @@ class TestExitStatus:
     def test_and_so_do_failed_requests(self):
         with ScriptedServer(resetting) as server:
             done = loadgen("-r", "-n", 10, "--expect", "p50<20s", server.url)
-        assert done.returncode == 1 and "expected" not in done.stderr
+        assert done.returncode == 1 and "expected" not in done.stdout
 
     def test_a_sweep_without_trouble_is_0(self):
         with ScriptedServer(answering()) as server:

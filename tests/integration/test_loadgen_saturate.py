@@ -1,5 +1,6 @@
 """--until-saturated: the knee of servers whose capacity is known."""
 
+import json
 import re
 import signal
 import subprocess
@@ -96,6 +97,27 @@ class TestClosedLoop:
             done = loadgen("--until-saturated", "-n", 10, "-k", server.url)
         assert done.returncode == 1
         assert "No knee: no answer was good (2xx), up to 2 connections." in done.stdout
+
+    def test_the_json_has_knees(self, server_of):
+        url = server_of(PreforkServer, "--workers", 2)
+        done = loadgen("--json", "-", *STEP, "--expect", "p99<20s", url)
+        assert done.returncode in (0, 3), done.stderr
+        result = json.loads(done.stdout)
+        knee, = result["knees"]
+        assert set(knee) == {"target", "sleep_s", "end", "knee", "best", "beyond", "sentence"}
+        assert (knee["target"], knee["sleep_s"], knee["end"], knee["beyond"]) == (url, None, "flat", None)
+        assert knee["knee"]["concurrency"] in (2, 3, 4) and knee["sentence"].startswith("Knee at ")
+        assert knee["knee"]["rps"] >= 0.95 * knee["best"]["rps"]
+        cells = {cell["concurrency"]: cell for cell in result["cells"]}
+        assert cells[knee["knee"]["concurrency"]]["rps"] == knee["knee"]["rps"]
+
+    def test_without_a_report_standard_error_says_that_there_is_none(self):
+        with ScriptedServer(answering()) as server:
+            done = loadgen("--json", "-", "--until-saturated", "-n", 5, "--expect", "min>10s", server.url)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"loadgen: {server.url}: No knee: min>10s does not hold at 1 connection: it was ")
+        knee, = json.loads(done.stdout)["knees"]
+        assert (knee["knee"], knee["best"], knee["end"], knee["beyond"]["concurrency"]) == (None, None, "broken", 1)
 
     def test_a_server_that_breaks_down_has_its_knee_below(self):
         def script(peer):

@@ -1,71 +1,22 @@
 /* Unit tests of the table of a sweep: known figures in, known text out. */
-#include "loadgen/report.h"
+#include "tests/unit/loadgen/figures.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "common/clock.h"
-
-static struct config config;
-static struct sweep sweep;
-static struct row rows[8];
 static struct knee knees[2];
 
-#define KNOWN ((struct interval){.known = true})
-
-/* set_sweep makes TARGETS targets and as many rows as concurrencies for each, all with the same figures. */
+/* set_sweep makes known figures of which enough were measured. */
 static void
 set_sweep(size_t targets, size_t concurrencies)
 {
-	static char *urls[] = {"http://127.0.0.1:8088/", "http://127.0.0.1:8089/"};
-
-	config = (struct config){.requests = 100, .threads = 1, .repeats = 1, .concurrency = {.len = concurrencies}};
-	sweep = (struct sweep){.config = &config,
-	    .rows = rows,
-	    .knees = knees,
-	    .targets_len = targets,
-	    .rows_len = targets * concurrencies};
-	for (size_t i = 0; i < targets; i++)
-		sweep.targets[i] = (struct target){.url = urls[i]};
-	for (size_t i = 0; i < sweep.rows_len; i++) {
-		struct summary *summary = &rows[i].summary;
-
-		rows[i] = (struct row){
-		    .cell = {.config = &config,
-			.target = &sweep.targets[i % targets],
-			.concurrency = 5U << (i / targets)},
-		    .measured = true,
-		    .summary = {.complete = 100,
-			.duration_ns = 2012345678,
-			.rps = 49.69325,
-			.time_per_request_ms = 100.6172839,
-			.time_per_request_all_ms = 20.12345678,
-			.p50_interval = KNOWN,
-			.p99_interval = KNOWN,
-			.total = {.min = 100200000, .max = 101600000, .mean = 100600000}},
-		};
-		strcpy(summary->server, "toy/1");
-		for (uint64_t percent = 0; percent <= 100; percent++)
-			summary->percentiles[percent] = 100200000 + percent * 14000;
-	}
+	figures_set(targets, concurrencies);
+	sweep.knees = knees;
+	for (size_t i = 0; i < sweep.rows_len; i++)
+		rows[i].summary.p99_interval.known = true;
 }
 
 static char *
 table(void)
 {
-	static char *text; /* static, for gcc 12 takes what it points to for a local */
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
-
-	assert_non_null(out);
-	report_table(&sweep, out);
-	fclose(out);
-	return text;
+	return figures_text(report_table);
 }
 
 static void
@@ -241,6 +192,22 @@ test_an_open_loop_has_its_own_columns(void **state)
 		     "200.5     0       0      12  49.69      -      -      -      -\n");
 }
 
+static void
+test_what_was_not_as_expected_is_told(void **state)
+{
+	(void)state;
+	set_sweep(2, 1);
+	config.repeats = 2;
+	assert_int_equal(expect_parse(&config.expects[0], "rps>40", NULL, 0), 0);
+	assert_int_equal(expect_parse(&config.expects[1], "p99<100ms", NULL, 0), 0);
+	config.expects_len = 2;
+	rows[1].summary.rps = 39.9999;
+	assert_ends("\n\nNot as expected: A, c 5: p99<100ms, but it was 101.6 ms\n"
+		    "Not as expected: B, c 5: rps>40, but it was 39.9999\n"
+		    "Not as expected: B, c 5: p99<100ms, but it was 101.6 ms\n"
+		    "\n+- 95% intervals, of 2 repetitions in random order (Student's t)\n");
+}
+
 /* set_knee makes a search of the rows 0 to LEN - 1. */
 static void
 set_knee(size_t len, enum saturate_end end, const struct row *row, const struct row *best, const struct row *beyond)
@@ -361,6 +328,7 @@ main(void)
 	    cmocka_unit_test(test_intervals_of_repetitions),
 	    cmocka_unit_test(test_what_must_be_known_stands_below),
 	    cmocka_unit_test(test_an_open_loop_has_its_own_columns),
+	    cmocka_unit_test(test_what_was_not_as_expected_is_told),
 	    cmocka_unit_test(test_the_knee_is_told_below),
 	    cmocka_unit_test(test_there_may_be_no_knee),
 	    cmocka_unit_test(test_the_knee_of_a_rate),

@@ -124,6 +124,7 @@ common/http_request_LINK := -Wl,--wrap=malloc,--wrap=calloc,--wrap=llhttp_execut
 async_server/ws_LINK := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 async_server/ws_message_LINK := -Wl,--wrap=realloc
 async_server/ws_deflate_LINK := -Wl,--wrap=inflateInit2_,--wrap=deflateInit2_,--wrap=inflate
+loadgen/dial_LINK := -Wl,--wrap=setsockopt
 loadgen/tls_LINK := -Wl,--wrap=calloc
 loadgen/tunnel_LINK := -Wl,--wrap=calloc
 # In this one, writers die while they hold the lock.

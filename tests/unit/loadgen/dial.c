@@ -17,6 +17,21 @@
 #include "loadgen/config.h"
 
 static struct sockaddr_in server;
+static bool buffers_fail;
+
+int __real_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+
+int
+__wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	if (buffers_fail && level == SOL_SOCKET && name == SO_RCVBUF) {
+		errno = ENOBUFS;
+		return -1;
+	}
+	return __real_setsockopt(fd, level, name, value, len);
+}
+
 static struct addrinfo address = {
     .ai_family = AF_INET,
     .ai_socktype = SOCK_STREAM,
@@ -121,6 +136,10 @@ test_failures(void **state)
 	}
 	assert_int_equal(source_parse(&config.source, "192.0.2.7", error, sizeof(error)), 0); /* RFC 5737: nobody's */
 	assert_int_equal(dial_open(&config, &address, 0, false), -EADDRNOTAVAIL);
+	config = (struct config){.socket_buffer = 4096};
+	buffers_fail = true;
+	assert_int_equal(dial_open(&config, &address, 0, false), -ENOBUFS);
+	buffers_fail = false;
 	address.ai_family = -1;
 	assert_int_equal(dial_open(&config, &address, 0, false), -EAFNOSUPPORT);
 	address.ai_family = AF_INET;

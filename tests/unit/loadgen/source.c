@@ -145,6 +145,9 @@ test_an_address_of_another_machine_is_named(void **state)
 	assert_int_equal(source_parse(&source, "127.255.255.254-128.0.0.1", error, sizeof(error)), 0);
 	assert_int_equal(source_check(&source, error, sizeof(error)), -EADDRNOTAVAIL);
 	assert_non_null(strstr(error, "128.0.0.0 is not"));
+	assert_int_equal(source_parse(&source, "fe80::1", error, sizeof(error)), 0); /* of which link? */
+	if (source_check(&source, error, sizeof(error)) == -EINVAL)                  /* a machine may lack IPv6 */
+		assert_string_equal(error, "fe80::1: Invalid argument");
 }
 
 int

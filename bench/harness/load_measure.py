@@ -7,6 +7,7 @@ import struct
 import subprocess
 import tempfile
 import time
+from typing import NamedTuple
 
 from harness import machine
 from harness.load_clients import Load
@@ -17,6 +18,7 @@ from harness.peers import BODY, PATIENCE, Peer
 SETTLE = 0.5  # seconds from the first answer, uncounted: connections open, and what compiles as it runs has done so
 PAUSE = 0.005  # seconds between looks at what is awaited
 TAIL = 0.3  # seconds that a client goes on when all is measured: it does not end meanwhile
+ATTEMPTS = 3  # to look at a client while it is at work
 FEW = 1000  # connections: what all of them share is there
 SLEEP = 0.01  # seconds, of that of accuracy
 ADRIFT = 0.01  # of the requests: so much a client's count may differ from the server's
@@ -116,6 +118,21 @@ def is_socket(file):
     return False
 
 
+class Seen(NamedTuple):
+    """Of a client: requests answered from number BEGIN to END, in so many seconds, with so much CPU; all that were ANSWERED,
+    and what it printed."""
+    begin: int
+    end: int
+    cpu_ns: int
+    took: float
+    answered: int
+    printed: str
+
+    @property
+    def count(self):
+        return self.end - self.begin
+
+
 class Runs:
     """Clients at work, one after another; and what is to be said of it at the end."""
 
@@ -132,26 +149,33 @@ class Runs:
             return []
         return [f"loadgen said {self.full} times that the figures tell of it rather than of the server: so they should"]
 
+    def midst(self, client, peer, command, load, seconds):
+        """What was Seen of a client in SECONDS in the midst of LOAD: what starting and ending cost is not in it. COMMAND: of
+        the server. On a machine with other work to do we may look when it has ended; then it is done again."""
+        for _ in range(ATTEMPTS):
+            with peer.running() as server:
+                before = peer.answered()
+                with Running(client, command(server)) as running:
+                    running.wait_for(lambda: peer.answered() != before, "sends nothing")
+                    time.sleep(SETTLE)
+                    began, begin, cpu_ns = time.perf_counter(), peer.answered(), running.cpu_ns()
+                    time.sleep(seconds)
+                    end, cpu_ns, took = peer.answered(), running.cpu_ns() - cpu_ns, time.perf_counter() - began
+                    if running.process.poll() is None:
+                        printed = self.ended(running, load.seconds)
+                        return Seen(begin, end, cpu_ns, took, peer.answered() - before, printed)
+                    printed = running.printed()
+        raise Failure(f"{client.name} ended early: {printed[-500:]}")
+
     def steady(self, client, peer, load, seconds):
-        """Client CPU in nanoseconds and requests answered, of SECONDS in the midst of LOAD, by the server's count. What
-        starting and ending cost is not in it."""
-        with peer.running() as server, Running(client, client.command(load, server)) as running:
-            first = peer.answered()
-            running.wait_for(lambda: peer.answered() != first, "sends nothing")
-            time.sleep(SETTLE)
-            count, cpu_ns, began = peer.answered(), running.cpu_ns(), time.perf_counter()
-            time.sleep(seconds)
-            count, cpu_ns, took = peer.answered() - count, running.cpu_ns() - cpu_ns, time.perf_counter() - began
-            if running.process.poll() is not None:
-                raise Failure(f"{client.name} ended early: {running.printed()[-500:]}")
-            told = client.told(self.ended(running, load.seconds))
-            all_of_them = peer.answered() - first
-        under_way = load.connections * load.depth
-        if not all_of_them - under_way - ADRIFT * all_of_them <= told <= all_of_them + ADRIFT * all_of_them:
-            raise Failure(f"{client.name} says that {told:.0f} were answered, and the server {all_of_them}")
-        if count == 0:
+        """As midst, of requests that were answered well, and that the client has counted, too."""
+        seen = self.midst(client, peer, lambda server: client.command(load, server), load, seconds)
+        told, under_way = client.told(seen.printed), load.connections * load.depth
+        if not seen.answered - under_way - ADRIFT * seen.answered <= told <= (1 + ADRIFT) * seen.answered:
+            raise Failure(f"{client.name} says that {told:.0f} were answered, and the server {seen.answered}")
+        if seen.count == 0:
             raise Failure(f"{client.name} had no answer in {seconds} s")
-        return {"cpu_ns": cpu_ns, "count": count, "seconds": took}
+        return seen
 
     def costs(self, title, clients, peer, connections, options, **more):
         """Client CPU of a request, and requests per second."""
@@ -159,7 +183,7 @@ class Runs:
         table = {}
         for client in rounds(title, options.rounds, [client for client in clients if client.can(load)]):
             seen = self.steady(client, peer, load, options.seconds)
-            note(table, client.name, cpu_us=seen["cpu_ns"] / seen["count"] / 1000, rps=seen["count"] / seen["seconds"])
+            note(table, client.name, cpu_us=seen.cpu_ns / seen.count / 1000, rps=seen.count / seen.took)
         return table
 
     def large(self, title, clients, peer, size, options):
@@ -168,8 +192,8 @@ class Runs:
         table = {}
         for client in rounds(title, options.rounds, clients):
             seen = self.steady(client, peer, load, options.seconds)
-            gigabytes = seen["count"] * size / 1e9
-            note(table, client.name, cpu_s=seen["cpu_ns"] / 1e9 / gigabytes, gb_s=gigabytes / seen["seconds"])
+            gigabytes = seen.count * size / 1e9
+            note(table, client.name, cpu_s=seen.cpu_ns / 1e9 / gigabytes, gb_s=gigabytes / seen.took)
         return table
 
     def paced(self, title, client, peer, connections, options):
@@ -178,21 +202,17 @@ class Runs:
         table, load = {}, Load.lasting(SETTLE + options.seconds_paced + TAIL, connections)
         for arrivals in ("constant", "poisson"):
             for _ in rounds(title, options.rounds, [client]):
-                with peer.running() as server, Running(client, client.paced(load, server, options.rate, arrivals)) as running:
-                    first = peer.answered()
-                    running.wait_for(lambda: peer.answered() != first, "sends nothing")
-                    time.sleep(SETTLE)
-                    begin, began = peer.answered(), time.perf_counter()
-                    time.sleep(options.seconds_paced)
-                    end, took = peer.answered(), time.perf_counter() - began
-                    self.ended(running, load.seconds)
-                    came = peer.times_ns(begin, end)
+                seen = self.midst(client, peer, lambda server: client.paced(load, server, options.rate, arrivals), load,
+                                  options.seconds_paced)
+                came = peer.times_ns(seen.begin, seen.end)
                 cell = client.cell()
+                if cell["failed"] or cell["non_2xx"]:
+                    raise Failure(f"{client.name} --rate {options.rate}: {cell['failed'] + cell['non_2xx']} failed")
                 lag = cell["send_lag_ms"]
                 checks = {check["name"]: check["state"] for check in cell["checks"]}
-                note(table, arrivals, rate=(end - begin) / took, asked=options.rate, lag_p50_us=lag["median"] * 1000,
+                note(table, arrivals, rate=seen.count / seen.took, asked=options.rate, lag_p50_us=lag["median"] * 1000,
                      lag_p99_us=lag["p99"] * 1000, lag_max_us=lag["max"] * 1000, off_us=off_grid_us(came, options.rate),
-                     failed=cell["failed"] + cell["non_2xx"], arrivals_check=checks["arrivals"])
+                     arrivals_check=checks["arrivals"])
         return table
 
     def memory(self, title, clients, peer, options):

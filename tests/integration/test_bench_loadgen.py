@@ -63,7 +63,7 @@ class TestRun:
         for row in tables["accuracy_1"].values():
             assert 10 <= row["p50_ms"][0] <= row["p99_ms"][0]
         held = tables["held"]["50"]
-        assert held["asked"] == held["answered"] == [150] and 0 < held["open"][0] <= 52
+        assert held["asked"] == held["answered"] == [150] and held["open"][0] <= 52
         for row in tables["keepalive_8"].values():
             assert row["cpu_us"][0] * row["rps"][0] <= 1.5e6  # one thread
 
@@ -138,7 +138,7 @@ class TestMeasuring:
     def test_a_client_that_ends_early_is_told(self, limit, tmp_path):
         server = load_measure.CountedServer("limits/epoll_server.c", tmp_path)
         with pytest.raises(machine.Failure, match="^bare epoll ended early: "):
-            load_measure.Runs().steady(load_clients.Bare(limit, tmp_path), server, load_clients.Load(2, 1), 2)
+            load_measure.Runs().steady(load_clients.Bare(limit, tmp_path), server, load_clients.Load(2, 1), 0.7)
 
     def test_the_server_counts_requests_and_notes_when_they_came(self, limit, tmp_path):
         peer = load_measure.CountedServer("limits/epoll_server.c", tmp_path, times=True)

@@ -92,90 +92,6 @@ worker_closed(struct worker *worker)
 	    &worker->open, atomic_load_explicit(&worker->open, memory_order_relaxed) - 1, memory_order_relaxed);
 }
 
-/* judge_length compares the body with the first one of the same request in the cell. */
-static enum failure
-judge_length(struct worker *worker, size_t index, int64_t len)
-{
-	int64_t *expected = &worker->document_lens[index];
-
-	if (*expected < 0) {
-		int64_t none = -1;
-
-		*expected =
-		    atomic_compare_exchange_strong(&worker->shared->document_lens[index], &none, len) ? len : none;
-	}
-	return len == *expected || worker->cell->config->variable_length ? FAILURE_NONE : FAILURE_LENGTH;
-}
-
-/* keep_sample remembers a request for -g. */
-static void
-keep_sample(struct worker *worker, const struct timing *timing)
-{
-	if (worker->stats.complete == worker->samples_room) {
-		size_t room = worker->samples_room * 2;
-		struct sample *samples = reallocarray(worker->samples, room, sizeof(*samples));
-
-		if (samples == NULL) {
-			worker_abort(worker, CELL_RESOURCES, ENOMEM);
-			return;
-		}
-		worker->samples = samples;
-		worker->samples_room = room;
-	}
-	worker->samples[worker->stats.complete] = (struct sample){
-	    .start_ns = timing->start_ns,
-	    .connect_ns = timing->secured_ns - timing->start_ns,
-	    .total_ns = timing->end_ns - timing->start_ns,
-	    .waiting_ns = timing->first_ns > timing->sent_ns ? timing->first_ns - timing->sent_ns : 0,
-	};
-}
-
-/* show lets other threads see the counts. */
-static void
-show(struct worker *worker)
-{
-	atomic_store_explicit(&worker->complete, worker->stats.complete, memory_order_relaxed);
-	atomic_store_explicit(&worker->failed, stats_failed(&worker->stats), memory_order_relaxed);
-	atomic_store_explicit(&worker->non_2xx, worker->stats.non_2xx, memory_order_relaxed);
-}
-
-/* fill_gaps gives the instants that never came those of the next one. */
-static void
-fill_gaps(struct timing *timing)
-{
-	if (timing->connected_ns == 0)
-		timing->connected_ns = timing->end_ns;
-	if (timing->secured_ns == 0)
-		timing->secured_ns = timing->end_ns;
-	if (timing->sent_ns == 0)
-		timing->sent_ns = timing->end_ns;
-	if (timing->first_ns == 0)
-		timing->first_ns = timing->end_ns;
-}
-
-void
-worker_record(struct worker *worker, struct flight *flight, enum failure failure, uint64_t bytes)
-{
-	const struct response_facts *facts = &flight->conn->response.facts;
-	struct timing *timing = &flight->timing;
-	struct stats *stats = &worker->stats;
-
-	fill_gaps(timing);
-	if (failure == FAILURE_NONE)
-		failure = judge_length(worker, flight->index, (int64_t)facts->body_len);
-	stats->non_2xx += facts->head_done && facts->status / 100 != 2;
-	stats->bytes_body += facts->body_len;
-	if (worker->samples != NULL)
-		keep_sample(worker, timing);
-	stats_record(stats, timing, failure);
-	if (worker->cell->open_loop)
-		stats_record_open(stats, timing, flight->queued);
-	series_record(&stats->series, timing->end_ns, timing->end_ns - timing->due_ns, bytes, failure != FAILURE_NONE);
-	stats->end_ns = timing->end_ns;
-	worker->under_way--;
-	show(worker);
-}
-
 static void
 timeval_of(struct timeval *tv, uint64_t ns)
 {
@@ -240,6 +156,7 @@ begin_counting(struct worker *worker, uint64_t now_ns)
 	struct flight *flight;
 
 	stats_reset(&worker->stats);
+	worker->bytes_told = 0;
 	worker->stats.begin_ns = now_ns;
 	/* Each will be added with its whole time; the sum comes out right, whatever it is meanwhile. */
 	TAILQ_FOREACH(flight, &worker->pending, pending)
@@ -248,7 +165,7 @@ begin_counting(struct worker *worker, uint64_t now_ns)
 	}
 	worker->stats.most_open = atomic_load_explicit(&worker->open, memory_order_relaxed);
 	series_begin(&worker->stats.series, now_ns);
-	show(worker);
+	worker_show(worker);
 	worker->cpu_begin_ns = thread_cpu_ns();
 	worker->warming = false;
 	worker->left = worker->quota > worker->under_way ? worker->quota - worker->under_way : 0;

@@ -67,6 +67,7 @@ struct worker {
 	const struct addrinfo *address; /* that connections go to; moves on while none was ever reached */
 	bool reached;                   /* a connection came about */
 	unsigned connect_failures;      /* in a row */
+	uint64_t bytes_told;            /* of stats.bytes_received, to the series */
 	uint64_t cpu_begin_ns;
 	enum cell_end end;
 	int error;              /* errno value behind `end` */
@@ -106,8 +107,11 @@ bool worker_take(struct worker *worker, struct flight *flight, uint64_t now_ns);
 void worker_freed(struct worker *worker, uint64_t now_ns);
 void worker_release(struct worker *worker, struct conn *conn, uint64_t now_ns);
 
-/* worker_record counts the end of FLIGHT, with FAILURE or FAILURE_NONE, and BYTES received for it. */
-void worker_record(struct worker *worker, struct flight *flight, enum failure failure, uint64_t bytes);
+/* worker_record counts the end of FLIGHT, with FAILURE or FAILURE_NONE. */
+void worker_record(struct worker *worker, struct flight *flight, enum failure failure);
+
+/* worker_show lets other threads see the counts. */
+void worker_show(struct worker *worker);
 
 /* worker_opened and worker_closed: one more connection stands, or one less. */
 void worker_opened(struct worker *worker);

@@ -1,0 +1,178 @@
+/* How a connection comes about, and what a failure of these leads to. */
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "loadgen/conn_parts.h"
+#include "loadgen/dial.h"
+#include "loadgen/handshake.h"
+#include "loadgen/worker.h"
+
+#define SEGMENT 1400 /* a request longer than about a segment must not wait for Nagle's algorithm */
+
+/* try_connect opens a socket and starts its handshake. Returns 0 or the errno value. */
+static int
+try_connect(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+	const struct cell *cell = worker->cell;
+	bool no_delay =
+	    cell->config->pipeline > 1 || cell->target->tls || conn->flights[conn->first].request->len > SEGMENT;
+
+	conn->address = worker->address;
+	conn->error = 0;
+	conn->reused = false;
+	conn->sent_flights = 0;
+	conn->sent = 0;
+	response_reset(&conn->response);
+	conn->fd = dial_open(cell->config, conn->address, worker->index + worker->count * worker->dialed++, no_delay);
+	if (conn->fd < 0) {
+		int error = -conn->fd;
+
+		conn->fd = -1;
+		return error;
+	}
+	/* Both directions at once and edge-triggered: one epoll_ctl for the life of the socket. */
+	if (event_assign(&conn->event, worker->base, conn->fd, EV_READ | EV_WRITE | EV_ET | EV_PERSIST, conn_on_ready,
+		conn) != 0 ||
+	    event_add(&conn->event, NULL) != 0) {
+		close(conn->fd);
+		conn->fd = -1;
+		return ENOMEM;
+	}
+	conn->state = CONN_CONNECTING;
+	return 0;
+}
+
+void
+conn_note_connected(struct conn *conn, uint64_t now_ns, enum conn_state next)
+{
+	struct worker *worker = conn->worker;
+
+	worker->reached = true;
+	conn->state = next;
+	worker_opened(worker);
+	for (uint32_t i = 0; i < conn->len; i++) {
+		struct timing *timing = &conn_flight(conn, i)->timing;
+
+		if (timing->connected_ns == 0)
+			timing->connected_ns = now_ns;
+	}
+}
+
+void
+conn_note_ready(struct conn *conn, uint64_t now_ns)
+{
+	conn->state = CONN_READY;
+	/* Over TLS the first answer tells: a server of TLS 1.3 may refuse the client after this. */
+	if (conn->tls == NULL)
+		conn->worker->connect_failures = 0;
+	for (uint32_t i = 0; i < conn->len; i++) {
+		struct timing *timing = &conn_flight(conn, i)->timing;
+
+		if (timing->secured_ns == 0)
+			timing->secured_ns = now_ns;
+	}
+}
+
+int
+conn_secure(struct conn *conn)
+{
+	int result = 0;
+
+	if (conn->state < CONN_SECURING) {
+		result = handshake_connect(conn);
+		if (result == 0)
+			conn_note_connected(conn, clock_now_ns(), CONN_SECURING);
+	}
+	if (result == 0)
+		result = handshake_secure(conn);
+	if (result == 0)
+		conn_note_ready(conn, clock_now_ns());
+	return result == -EAGAIN ? 0 : -result;
+}
+
+static bool
+is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM || error == EADDRNOTAVAIL;
+}
+
+/* may_retry judges a connect that failed with ERROR: another attempt, or the end of the cell (false). */
+static bool
+may_retry(struct conn *conn, int error, enum failure failure)
+{
+	struct worker *worker = conn->worker;
+
+	if (is_shortage(error)) {
+		worker_abort(worker, CELL_RESOURCES, error);
+		return false;
+	}
+	if (!worker->reached) {
+		/* A name may have several addresses ("localhost": ::1, 127.0.0.1), and the server listen on one of them. */
+		if (conn->address == worker->address)
+			worker->address = worker->address->ai_next;
+		if (worker->address != NULL)
+			return true;
+		worker_abort(worker, CELL_UNREACHABLE, error);
+		return false;
+	}
+	worker->stats.failures[failure]++;
+	if (++worker->connect_failures < CONNECT_FAILURES_MAX)
+		return true;
+	worker_abort(worker, failure == FAILURE_TLS ? CELL_TLS : CELL_CONNECT, error);
+	return false;
+}
+
+/*
+ * start_again dates the requests to now, after a failed connect: as in ab,
+ * their time is that of the attempt that succeeds.  In an open loop they stay due when they were.
+ */
+static void
+start_again(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+	uint64_t now = clock_now_ns();
+
+	for (uint32_t i = 0; i < conn->len; i++) {
+		struct flight *flight = conn_flight(conn, i);
+
+		TAILQ_REMOVE(&worker->pending, flight, pending);
+		TAILQ_INSERT_TAIL(&worker->pending, flight, pending);
+		flight->timing = (struct timing){
+		    .due_ns = worker->cell->open_loop ? flight->timing.due_ns : now,
+		    .start_ns = now,
+		};
+	}
+}
+
+void
+conn_open(struct conn *conn)
+{
+	int error;
+
+	while ((error = try_connect(conn)) != 0) {
+		if (!may_retry(conn, error, FAILURE_CONNECT))
+			return;
+		start_again(conn);
+	}
+	conn_start_sending(conn, clock_now_ns());
+}
+
+void
+conn_connect_failed(struct conn *conn, int error, enum failure failure)
+{
+	conn_close(conn);
+	if (!may_retry(conn, error, failure))
+		return;
+	start_again(conn);
+	conn_open(conn);
+}
+
+void
+conn_reopen(struct conn *conn)
+{
+	conn_close(conn);
+	conn_open(conn);
+}

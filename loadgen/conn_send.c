@@ -1,0 +1,102 @@
+/* How requests leave on a connection. */
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "common/clock.h"
+#include "loadgen/conn_parts.h"
+#include "loadgen/tls.h"
+#include "loadgen/worker.h"
+
+#define PARTS_MAX 64 /* requests in one send */
+
+/* put sends PARTS. Returns how many bytes left, or -errno. */
+static ssize_t
+put(struct conn *conn, struct iovec *parts, size_t len)
+{
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = len};
+	ssize_t sent;
+
+	if (conn->tls != NULL)
+		return tls_send(conn->tls, parts[0].iov_base, parts[0].iov_len);
+	sent = len == 1 ? send(conn->fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL)
+			: sendmsg(conn->fd, &message, MSG_NOSIGNAL);
+	return sent < 0 ? -errno : sent;
+}
+
+/* send_some sends what one call takes of the requests that have not left. Returns how many bytes left, or -errno. */
+static ssize_t
+send_some(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+	uint64_t offset = conn->sent;
+	struct iovec parts[PARTS_MAX];
+	size_t len = 0;
+
+	for (uint32_t i = conn->sent_flights; i < conn->len && len < PARTS_MAX; i++) {
+		const struct request *request = conn_flight(conn, i)->request;
+
+		if (offset < request->bytes_len)
+			parts[len++] = (struct iovec){request->bytes + offset, request->bytes_len - offset};
+		if (request->bytes_len < request->len)
+			break; /* the rest is in a file */
+		offset = 0;
+	}
+	if (len == 0) {
+		const struct request *request = conn_flight(conn, conn->sent_flights)->request;
+		ssize_t got = request_read(request, offset, worker->buf, sizeof(worker->buf));
+
+		if (got < 0) {
+			worker_abort(worker, CELL_BODY, (int)-got);
+			return got;
+		}
+		parts[len++] = (struct iovec){worker->buf, (size_t)got};
+	}
+	return put(conn, parts, len);
+}
+
+/* note_sent: LEN bytes left at NOW_NS. */
+static void
+note_sent(struct conn *conn, uint64_t len, uint64_t now_ns)
+{
+	conn->worker->stats.bytes_sent += len;
+	while (len > 0) {
+		struct flight *flight = conn_flight(conn, conn->sent_flights);
+		uint64_t rest = flight->request->len - conn->sent;
+		uint64_t step = len < rest ? len : rest;
+
+		len -= step;
+		conn->sent += step;
+		if (step == rest) {
+			flight->timing.sent_ns = now_ns;
+			conn->sent_flights++;
+			conn->sent = 0;
+		}
+	}
+}
+
+int
+conn_send(struct conn *conn, uint64_t now_ns)
+{
+	if (conn->state < CONN_READY && conn->worker->shared->tls != NULL) {
+		int error = conn_secure(conn);
+
+		if (error != 0 || conn->state < CONN_READY)
+			return error;
+		now_ns = clock_now_ns();
+	}
+	while (conn->sent_flights < conn->len) {
+		ssize_t len = send_some(conn);
+
+		if (len == -EINTR)
+			continue;
+		if (len < 0)
+			return len == -EAGAIN ? 0 : (int)-len;
+		if (conn->state == CONN_CONNECTING) {
+			conn_note_connected(conn, now_ns, CONN_READY);
+			conn_note_ready(conn, now_ns);
+		}
+		note_sent(conn, (uint64_t)len, now_ns);
+	}
+	return 0;
+}

@@ -54,6 +54,11 @@ struct sample {
 	uint64_t start_ns, connect_ns, total_ns, waiting_ns;
 };
 
+/* So many gaps between requests in so much time. */
+struct pace {
+	uint64_t gaps, span_ns;
+};
+
 struct result {
 	struct stats stats;
 	enum cell_end end;
@@ -61,6 +66,7 @@ struct result {
 	char why[CELL_WHY_MAX]; /* where `error` is EPROTO: what TLS or the proxy said */
 	uint64_t duration_ns;   /* from before the first connect until after the last response (or until time was up) */
 	uint64_t client_cpu_ns; /* CPU time of this process meanwhile */
+	struct pace due, left;  /* open loop: how fast requests were due, and left */
 	uint64_t warmup_ns;     /* cut off before the figures begin */
 	uint64_t wall_offset_ns; /* CLOCK_REALTIME minus CLOCK_MONOTONIC */
 	int64_t document_len;    /* body length of the first good response; -1: there was none */

@@ -15,10 +15,13 @@
 #define LAG_REQUESTS 100
 #define WAITED_MAX 0.5
 #define MISSED_MAX 0.01
+#define BEHIND_MAX_S 0.1
 #define DISTANCE_SLACK 0.01
 #define DISTANCE_BLIND 0.5
 #define UNDER_WAY_MIN 0.95
 #define PIPELINE_ROUNDS 40
+#define CLOSING_S 30e-6
+#define CLOSING_SHARE_MAX 0.5
 
 const char *
 check_name(enum check_kind kind)
@@ -93,10 +96,15 @@ check_connections(struct check *check, const struct cell *cell, const struct sum
 static void
 check_rate(struct check *check, const struct summary *summary)
 {
-	double all = due(summary);
+	double all = due(summary), behind_s;
 
-	if (all > 0)
-		at_least(check, departures(summary) / all, 1 - fmax(MISSED_MAX, 1 / all));
+	if (all <= 0)
+		return;
+	at_least(check, departures(summary) / all, 1 - fmax(MISSED_MAX, 1 / all));
+	/* Where the number of requests ends the cell, all leave in the end. */
+	behind_s = ((double)summary->left.span_ns - (double)summary->due.span_ns) / (double)NS_PER_SEC;
+	if (check->state == CHECK_OK && behind_s > BEHIND_MAX_S && summary->rps_due > 0)
+		at_least(check, summary->rps_started / summary->rps_due, 1 - MISSED_MAX);
 }
 
 static void
@@ -115,12 +123,13 @@ check_little(struct check *check, const struct cell *cell, const struct summary 
 {
 	double places = (double)cell->concurrency * (double)cell->config->pipeline;
 	double room_s = summary->active_s * (double)cell->config->pipeline;
+	double closing_s = CLOSING_S * (double)(summary->complete - summary->kept_alive);
 
 	if (room_s <= 0 || summary->failures[FAILURE_CONNECT] + summary->failures[FAILURE_TLS] > 0)
 		return;
 	if (cell->config->pipeline > 1 && (double)summary->complete < PIPELINE_ROUNDS * places)
 		return;
-	at_least(check, summary->under_way_s / room_s, UNDER_WAY_MIN);
+	at_least(check, summary->under_way_s / room_s, UNDER_WAY_MIN - fmin(CLOSING_SHARE_MAX, closing_s / room_s));
 }
 
 size_t
@@ -173,7 +182,7 @@ connections_sentence(const struct check *check, char *text, size_t size)
 static void
 rate_sentence(const struct check *check, char *text, size_t size)
 {
-	int len = snprintf(text, size, "only %.1f%% of the requests that were due left in time (at least %.1f%%)",
+	int len = snprintf(text, size, "requests left at %.1f%% of the rate at which they were due (at least %.1f%%)",
 	    check->measured * 100, check->limit * 100);
 
 	if (len < 0 || (size_t)len >= size)

@@ -49,6 +49,13 @@ explain(const struct cell *cell, const struct result *result)
 	return true;
 }
 
+static void
+add_pace(struct pace *into, const struct pace *from)
+{
+	into->gaps += from->gaps;
+	into->span_ns += from->span_ns;
+}
+
 /* add_figures merges RESULT into what ROW has from repetitions before. Returns 0 or -ENOMEM. */
 static int
 add_figures(struct row *row, const struct result *result)
@@ -66,6 +73,8 @@ add_figures(struct row *row, const struct result *result)
 	all.stats = row->stats;
 	all.duration_ns += before.duration_ns;
 	all.client_cpu_ns += before.client_cpu_ns;
+	add_pace(&all.due, &before.due);
+	add_pace(&all.left, &before.left);
 	if (row->measured && before.document_len >= 0)
 		all.document_len = before.document_len;
 	summary_make(&row->summary, &row->cell, &all);

@@ -92,19 +92,29 @@ pacer_begin(struct worker *worker)
 	arm(worker);
 }
 
+/* note_gap: a request leaves at NOW_NS. */
+static void
+note_gap(struct worker *worker, uint64_t now_ns)
+{
+	double expected = schedule_expected(&worker->cell->ramp, now_ns - worker->shared->origin_ns);
+
+	fit_record(&worker->stats.fit, (expected - worker->departed) / worker->schedule.step);
+	worker->departed = expected;
+}
+
 bool
 pacer_take(struct worker *worker, struct flight *flight, uint64_t now_ns)
 {
-	uint64_t due = next_due_ns(worker), origin = worker->shared->origin_ns;
-	double expected;
+	uint64_t due = next_due_ns(worker);
 
 	if (due > now_ns)
 		return false;
 	flight->timing = (struct timing){.due_ns = due};
 	flight->queued = due < worker->idle_since_ns;
-	expected = schedule_expected(&worker->cell->ramp, now_ns - origin);
-	fit_record(&worker->stats.fit, (expected - worker->departed) / worker->schedule.step);
-	worker->departed = expected;
+	stats_depart(&worker->stats.due, due);
+	stats_depart(&worker->stats.left, now_ns);
+	if (worker->schedule.arrivals == ARRIVALS_POISSON)
+		note_gap(worker, now_ns);
 	schedule_advance(&worker->schedule);
 	return true;
 }
@@ -136,6 +146,7 @@ pacer_end(struct worker *worker, uint64_t end_ns, uint64_t slowest_ns)
 			continue;
 		worker->left--;
 		stats->missed++;
+		stats_depart(&stats->due, due);
 		stats->queued += TAILQ_EMPTY(&worker->idle);
 		if (end_ns - due > slowest_ns) {
 			stats->overdue++;

@@ -172,6 +172,14 @@ collect_samples(const struct runner *runner, struct result *result)
 	return 0;
 }
 
+static struct pace
+pace_of(const struct departures *departures)
+{
+	if (departures->count < 2)
+		return (struct pace){0};
+	return (struct pace){.gaps = departures->count - 1, .span_ns = departures->last_ns - departures->first_ns};
+}
+
 /* collect merges what the workers counted. A failure of one explains the end better than how the others ended. */
 static int
 collect(const struct runner *runner, const struct cell *cell, struct result *result)
@@ -190,6 +198,8 @@ collect(const struct runner *runner, const struct cell *cell, struct result *res
 	}
 	result->duration_ns =
 	    result->stats.end_ns > result->stats.begin_ns ? result->stats.end_ns - result->stats.begin_ns : 0;
+	result->due = pace_of(&result->stats.due);
+	result->left = pace_of(&result->stats.left);
 	result->document_len = atomic_load(&runner->shared.document_lens[0]);
 	result->warmup_ns = cell->config->warmup_ns;
 	if (status != 0)

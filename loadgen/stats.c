@@ -119,6 +119,26 @@ stats_record_open(struct stats *stats, const struct timing *timing, bool queued)
 		histogram_record(&stats->lag, timing->start_ns - timing->due_ns);
 }
 
+void
+stats_depart(struct departures *departures, uint64_t at_ns)
+{
+	if (departures->count++ == 0)
+		departures->first_ns = at_ns;
+	departures->last_ns = at_ns;
+}
+
+static void
+merge_departures(struct departures *into, const struct departures *from)
+{
+	if (from->count == 0)
+		return;
+	if (into->count == 0 || from->first_ns < into->first_ns)
+		into->first_ns = from->first_ns;
+	if (from->last_ns > into->last_ns)
+		into->last_ns = from->last_ns;
+	into->count += from->count;
+}
+
 uint64_t
 stats_failed(const struct stats *stats)
 {
@@ -162,6 +182,8 @@ stats_merge(struct stats *into, const struct stats *from)
 	histograms_of(&view, of);
 	for (size_t i = 0; i < HISTOGRAMS; i++)
 		histogram_merge(to[i], of[i]);
+	merge_departures(&into->due, &from->due);
+	merge_departures(&into->left, &from->left);
 	fit_merge(&into->fit, &from->fit);
 	if (into->server[0] == '\0')
 		memcpy(into->server, from->server, sizeof(into->server));

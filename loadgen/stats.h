@@ -42,6 +42,12 @@ struct timing {
 	uint64_t end_ns;       /* after its last receive, or when it failed */
 };
 
+/* Requests of an open loop, and between which instants they were due, or left. */
+struct departures {
+	uint64_t count; /* 0: the rest is not set */
+	uint64_t first_ns, last_ns;
+};
+
 struct stats {
 	uint64_t complete; /* requests that ended, with a response or by a failure other than connect and TLS */
 	uint64_t failures[FAILURE_CLASSES];
@@ -66,7 +72,9 @@ struct stats {
 	 * generator's own lateness) are recorded in an open loop alone: in a closed one service is total.
 	 */
 	struct histogram connect, tls, processing, waiting, total, service, delay, lag;
-	struct fit fit;                   /* open loop: how the departures are distributed */
+	struct departures due;            /* open loop: of those that left, and of the missed */
+	struct departures left;           /* open loop: when they left */
+	struct fit fit;                   /* Poisson arrivals: how the departures are distributed */
 	struct tls_facts tls_facts;       /* of the first connection */
 	char server[RESPONSE_SERVER_MAX]; /* Server field of the first response */
 	/* By second; any thread may read it meanwhile.  The last field: stats_reset leaves it alone. */
@@ -87,6 +95,9 @@ void stats_reset(struct stats *stats);
  */
 void stats_record(struct stats *stats, const struct timing *timing, enum failure failure);
 void stats_record_open(struct stats *stats, const struct timing *timing, bool queued);
+
+/* stats_depart counts a request that was due, or left, at AT_NS, later than those before it. */
+void stats_depart(struct departures *departures, uint64_t at_ns);
 
 /* stats_failed: the sum of all failures. */
 uint64_t stats_failed(const struct stats *stats);

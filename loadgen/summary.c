@@ -38,6 +38,8 @@ take_counts(struct summary *summary, const struct result *result)
 	summary->bytes_sent = stats->bytes_sent;
 	summary->duration_ns = result->duration_ns;
 	summary->client_cpu_ns = result->client_cpu_ns;
+	summary->due = result->due;
+	summary->left = result->left;
 	summary->warmup_ns = result->warmup_ns;
 	summary->document_len = result->document_len;
 	summary->under_way_s = (double)stats->under_way_ns / (double)NS_PER_SEC;
@@ -72,6 +74,12 @@ take_distributions(struct summary *summary, const struct stats *stats)
 	summary->lag_p99_ns = histogram_percentile(&stats->lag, 99);
 }
 
+static double
+pace_rate(const struct pace *pace)
+{
+	return pace->span_ns > 0 ? (double)pace->gaps / ((double)pace->span_ns / (double)NS_PER_SEC) : 0;
+}
+
 static void
 take_rates(struct summary *summary, const struct cell *cell)
 {
@@ -90,10 +98,8 @@ take_rates(struct summary *summary, const struct cell *cell)
 		summary->time_per_request_ms =
 		    cell->open_loop ? summary_ms(summary->total.mean) : at_a_time * summary->time_per_request_all_ms;
 	}
-	if (cell->open_loop) {
-		summary->rps_started = (double)(summary->complete + summary->unfinished) / seconds;
-		summary->rps_due = summary->rps_started + (double)summary->missed / seconds;
-	}
+	summary->rps_due = pace_rate(&summary->due);
+	summary->rps_started = pace_rate(&summary->left);
 }
 
 void

@@ -23,8 +23,9 @@ struct summary {
 	uint64_t duration_ns, client_cpu_ns, warmup_ns;
 	int64_t document_len; /* -1: no good response came */
 	double rps;
-	double rps_due;     /* open loop: requests per second that were due; else 0 */
-	double rps_started; /* of those: that began before time was up */
+	struct pace due, left; /* open loop */
+	double rps_due;        /* open loop: requests per second that were due, from the first to the last; else 0 */
+	double rps_started;    /* and that left */
 	/* ab's "mean": requests at a time * duration / complete; open loop: the mean response time, by Little's law the same */
 	double time_per_request_ms;
 	double time_per_request_all_ms; /* ab's "mean, across all concurrent requests": duration / complete */

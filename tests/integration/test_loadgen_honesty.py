@@ -218,6 +218,11 @@ class TestChecks:
         assert 0 < check["measured"] < 0.5
         assert check["limit"] == pytest.approx(0.99, abs=0.001)
 
+    def test_a_rate_that_was_not_kept_although_all_requests_left(self, tmp_path):
+        with ScriptedServer(answering(slow)) as server:
+            check = self.assert_failed("rate", "raise -c", tmp_path, "-c", 1, "--rate", 100, "-n", 30, server.url)
+        assert 0.05 < check["measured"] < 0.5
+
     def test_gaps_that_are_not_exponential(self, tmp_path, ailing):
         with ScriptedServer(answering()) as server:
             check = self.assert_failed("arrivals", "exponential", tmp_path, "--rate", 100, "--arrivals", "poisson", "-n", 150,

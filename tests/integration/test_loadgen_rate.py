@@ -66,6 +66,8 @@ class TestConstantArrivals:
             cell = run("--rate", 200, "-n", 400, "--threads", threads, server.url)
         assert cell["complete"] == len(server.times) == 400
         assert 198 < server.rate() < 202
+        assert cell["rate"]["due"] == pytest.approx(200, rel=1e-6)
+        assert 198 < cell["rate"]["started"] < 202
 
     def test_the_gaps_are_even(self):
         with Stamping() as server:

@@ -197,7 +197,7 @@ test_a_rate_that_was_not_kept(void **state)
 	assert_int_equal(judge(CHECK_RATE).state, CHECK_OK);
 	summary.missed = 20;
 	assert_int_equal(judge(CHECK_RATE).state, CHECK_FAILED);
-	assert_sentence("only 98.0% of the requests", "--threads 3");
+	assert_sentence("at 98.0% of the rate at which they were due", "--threads 3");
 	summary.queued = 200;
 	assert_int_equal(judge(CHECK_RATE).state, CHECK_FAILED);
 	assert_sentence("19.6% found all connections busy", "raise -c");
@@ -210,6 +210,23 @@ test_a_rate_that_was_not_kept(void **state)
 	assert_int_equal(judge(CHECK_RATE).state, CHECK_OK);
 	summary.missed = 2;
 	assert_int_equal(judge(CHECK_RATE).state, CHECK_FAILED);
+}
+
+static void
+test_requests_that_all_leave_in_the_end(void **state)
+{
+	(void)state;
+	summary.due = (struct pace){.gaps = 999, .span_ns = SECOND};
+	summary.rps_due = 999;
+	summary.left = (struct pace){.gaps = 999, .span_ns = SECOND + 99 * (uint64_t)MS};
+	summary.rps_started = 909;
+	assert_int_equal(judge(CHECK_RATE).state, CHECK_OK); /* the last one was late, no more */
+	summary.left.span_ns = 2 * SECOND;
+	summary.rps_started = 499.5;
+	assert_int_equal(judge(CHECK_RATE).state, CHECK_FAILED);
+	assert_sentence("at 50.0% of the rate", "lower --rate");
+	summary.rps_due = 0; /* one was due: not a rate */
+	assert_int_equal(judge(CHECK_RATE).state, CHECK_OK);
 }
 
 static void
@@ -282,6 +299,25 @@ test_connections_left_waiting(void **state)
 }
 
 static void
+test_closing_connections_takes_its_time(void **state)
+{
+	(void)state;
+	summary.kept_alive = 0;
+	summary.under_way_s = 9.3; /* 1000 times 30 us of 10 s: 0.3% */
+	assert_int_equal(judge(CHECK_LITTLE).state, CHECK_FAILED);
+	summary.complete = 50000;
+	summary.under_way_s = 8.1; /* 15% */
+	assert_int_equal(judge(CHECK_LITTLE).state, CHECK_OK);
+	summary.under_way_s = 7.9;
+	assert_int_equal(judge(CHECK_LITTLE).state, CHECK_FAILED);
+	summary.complete = 10000000; /* never more than half of the time */
+	summary.under_way_s = 4.6;
+	assert_int_equal(judge(CHECK_LITTLE).state, CHECK_OK);
+	summary.under_way_s = 4.4;
+	assert_int_equal(judge(CHECK_LITTLE).state, CHECK_FAILED);
+}
+
+static void
 test_connections_with_several_requests_under_way(void **state)
 {
 	(void)state;
@@ -347,10 +383,12 @@ main(void)
 	    cmocka_unit_test_setup(test_connections_that_never_stood, closed),
 	    cmocka_unit_test_setup(test_a_pool_that_is_always_busy, open_loop),
 	    cmocka_unit_test_setup(test_a_rate_that_was_not_kept, open_loop),
+	    cmocka_unit_test_setup(test_requests_that_all_leave_in_the_end, open_loop),
 	    cmocka_unit_test_setup(test_a_rate_without_one_answer, open_loop),
 	    cmocka_unit_test_setup(test_gaps_that_are_not_exponential, open_loop),
 	    cmocka_unit_test_setup(test_the_arrivals_of_a_ramp_are_judged_at_its_worst, open_loop),
 	    cmocka_unit_test_setup(test_connections_left_waiting, closed),
+	    cmocka_unit_test_setup(test_closing_connections_takes_its_time, closed),
 	    cmocka_unit_test_setup(test_connections_with_several_requests_under_way, closed),
 	    cmocka_unit_test_setup(test_what_is_not_judged, closed),
 	    cmocka_unit_test_setup(test_a_sentence_is_cut_where_there_is_no_room, closed),

@@ -95,6 +95,55 @@ test_merging_adds_up(void **state)
 }
 
 static void
+test_departures_of_threads_lie_side_by_side(void **state)
+{
+	struct stats into, threads[3];
+
+	(void)state;
+	assert_int_equal(stats_init(&into), 0);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(stats_init(&threads[i]), 0);
+	stats_depart(&threads[0].left, 100); /* the second has none */
+	stats_depart(&threads[0].left, 300);
+	stats_depart(&threads[2].left, 50);
+	stats_depart(&threads[2].due, 40);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(stats_merge(&into, &threads[i]), 0);
+	assert_int_equal(into.left.count, 3);
+	assert_int_equal(into.left.first_ns, 50);
+	assert_int_equal(into.left.last_ns, 300);
+	assert_int_equal(into.due.count, 1);
+	assert_int_equal(into.due.first_ns, 40);
+	assert_int_equal(into.due.last_ns, 40);
+	stats_reset(&threads[0]);
+	assert_int_equal(threads[0].left.count, 0);
+	stats_deinit(&into);
+	for (size_t i = 0; i < 3; i++)
+		stats_deinit(&threads[i]);
+}
+
+static void
+test_rates_are_those_of_the_gaps(void **state)
+{
+	struct config config = {.requests = 100, .pipeline = 1, .threads = 1};
+	struct cell cell = {.config = &config, .concurrency = 5, .open_loop = true};
+	struct result result = {
+	    .duration_ns = 9 * NS_PER_SEC, /* the last answer took long */
+	    .due = {.gaps = 99, .span_ns = 99 * NS_PER_SEC / 100},
+	    .left = {.gaps = 99, .span_ns = 99 * NS_PER_SEC / 50},
+	    .document_len = 16,
+	};
+	struct summary summary;
+
+	(void)state;
+	assert_int_equal(stats_init(&result.stats), 0);
+	summary_make(&summary, &cell, &result);
+	assert_true(fabs(summary.rps_due - 100) < 1e-9);
+	assert_true(fabs(summary.rps_started - 50) < 1e-9);
+	stats_deinit(&result.stats);
+}
+
+static void
 test_a_summary_has_abs_formulas(void **state)
 {
 	struct config config = {.requests = 100, .pipeline = 1};
@@ -148,6 +197,8 @@ main(void)
 	    cmocka_unit_test(test_times_are_the_differences_of_instants),
 	    cmocka_unit_test(test_a_failed_request_is_complete_and_has_its_age),
 	    cmocka_unit_test(test_merging_adds_up),
+	    cmocka_unit_test(test_departures_of_threads_lie_side_by_side),
+	    cmocka_unit_test(test_rates_are_those_of_the_gaps),
 	    cmocka_unit_test(test_a_summary_has_abs_formulas),
 	    cmocka_unit_test(test_a_summary_of_nothing_is_zero),
 	};

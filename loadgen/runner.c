@@ -39,7 +39,10 @@ share(uint64_t whole, uint32_t index, uint32_t count)
 	return whole / count + (index < whole % count);
 }
 
-/* init_workers gives each worker its connections, and requests in proportion, so that all end at about one time. */
+/*
+ * init_workers gives each worker its connections, and requests in proportion, so that all end at about one time.  In an
+ * open loop it is the schedule that sets the time: each has as many as the others, and the first ones one more, as they take turns.
+ */
 static int
 init_workers(struct runner *runner, const struct cell *cell, uint32_t count)
 {
@@ -52,7 +55,9 @@ init_workers(struct runner *runner, const struct cell *cell, uint32_t count)
 		return -ENOMEM;
 	while (runner->len < count) {
 		uint32_t conns = (uint32_t)share(cell->concurrency, runner->len, count);
-		uint64_t upto = unlimited ? 0 : requests * (conns_before + conns) / cell->concurrency;
+		uint64_t upto = unlimited         ? 0
+				: cell->open_loop ? given + share(requests, runner->len, count)
+						  : requests * (conns_before + conns) / cell->concurrency;
 		struct worker *worker = &runner->workers[runner->len];
 		int result = worker_init(
 		    worker, cell, &runner->shared, runner->len, count, conns, unlimited ? requests : upto - given);

@@ -17,11 +17,18 @@ repetitions(const struct row *row)
 	return row->cell.config->repeats > 1 ? (double)row->cell.config->repeats : 1;
 }
 
+/* end_of returns how many seconds ROW took: each of its repetitions. */
+static double
+end_of(const struct row *row)
+{
+	return (double)row->summary.duration_ns / (double)NS_PER_SEC / repetitions(row);
+}
+
 static void
 print_seconds(FILE *out, const struct row *row)
 {
 	const struct series *series = &row->stats.series;
-	double end = (double)row->summary.duration_ns / (double)NS_PER_SEC / repetitions(row);
+	double end = end_of(row);
 	size_t len = series_len(series);
 
 	fprintf(out, "$seconds << EOD\n");
@@ -61,10 +68,10 @@ print_levels(FILE *out, const struct histogram *histogram)
 }
 
 static void
-print_rps(FILE *out)
+print_rps(FILE *out, const struct row *row)
 {
 	plot_panel(out, "Time, seconds", "Requests per second");
-	fprintf(out, "set yrange [0:*]\nset xrange [0:*]\nset offsets 0, 0, graph 0.06, 0\n");
+	fprintf(out, "set yrange [0:*]\nset xrange [0:%.10g]\nset offsets 0, 0, graph 0.06, 0\n", end_of(row));
 	fprintf(out, "plot $seconds using 1:2 with linespoints lw 2 pt %d ps 0.7 lc rgb '%s' notitle\n", plot_point(0),
 	    plot_color(0));
 }
@@ -80,7 +87,7 @@ print_latency(FILE *out, const struct row *row)
 
 	plot_panel(out, "Time, seconds", row->cell.open_loop ? "Response time, ms" : "Latency, ms");
 	plot_y(out, summary_ms((double)summary->total.min), summary_ms((double)summary->total.max));
-	fprintf(out, "set xrange [0:*]\nplot ");
+	fprintf(out, "set xrange [0:%.10g]\nplot ", end_of(row));
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
 		fprintf(out, "%s$seconds using 1:%d with linespoints lw 2 pt %d ps 0.7 lc rgb '%s' title '%s'",
 		    i > 0 ? ", " : "", lines[i].column, plot_point(i), plot_color(i), lines[i].name);
@@ -116,7 +123,7 @@ plot_cell(const struct row *row, FILE *out, bool png)
 	print_seconds(out, row);
 	print_levels(out, &row->stats.total);
 	plot_begin(out, png, 3, title);
-	print_rps(out);
+	print_rps(out, row);
 	print_latency(out, row);
 	print_distribution(out, row);
 	fprintf(out, "unset multiplot\n");

@@ -71,7 +71,7 @@ void
 plot_panel(FILE *out, const char *x, const char *y)
 {
 	fprintf(out, "reset\nset border 3 lw 1 lc rgb '" INK "'\nset tics nomirror out scale 0.6\n");
-	fprintf(out, "set grid ytics lw 1 lc rgb '#DDDDDD'\nset lmargin 11\nset rmargin 4\n");
+	fprintf(out, "set grid ytics lw 1 lc rgb '#DDDDDD'\nset lmargin 13\nset rmargin 4\n");
 	/* Beside or below the points, never over them; gnuplot takes its words for wider than they are. */
 	fprintf(out, "set key below center Left reverse samplen 3 maxrows 3 spacing 1.2 height 0.8\n");
 	fprintf(out, "set xlabel '%s'\nset ylabel '%s'\n", x, y);

@@ -115,13 +115,14 @@ print_rps(FILE *out, const struct plot_lines *lines, const struct sweep *sweep)
 	plot_y(out, 0, highest);
 	print_x(out, lines, sweep);
 	fprintf(out, "plot ");
+	/* The bars first: the points stand before them. */
+	for (size_t l = 0; bars && l < lines->len; l++)
+		fprintf(out, "$line%zu using %d:%d:%d:%d with yerrorbars lw 1.5 pt %d ps 0.9 lc rgb '%s' notitle, ", l,
+		    COLUMN_X, COLUMN_RPS, COLUMN_LOW, COLUMN_HIGH, plot_point(l), plot_color(l));
 	for (size_t l = 0; l < lines->len; l++) {
 		fprintf(out, "%s$line%zu using %d:%d with linespoints lw 2 pt %d ps 0.9 lc rgb '%s'", l > 0 ? ", " : "",
 		    l, COLUMN_X, COLUMN_RPS, plot_point(l), plot_color(l));
 		print_title(out, lines->at[l].title);
-		if (bars)
-			fprintf(out, ", $line%zu using %d:%d:%d:%d with yerrorbars lw 1 pt 0 lc rgb '%s' notitle", l,
-			    COLUMN_X, COLUMN_RPS, COLUMN_LOW, COLUMN_HIGH, plot_color(l));
 	}
 	fputc('\n', out);
 }

@@ -267,7 +267,7 @@ target_resolve(struct target *target, int family, char *error, size_t error_size
 
 	if (target->socket != NULL)
 		return resolve_unix(target, error, error_size);
-	snprintf(port, sizeof(port), "%u", target->proxy != NULL ? target->proxy_port : target->port);
+	snprintf(port, sizeof(port), "%d", target->proxy != NULL ? target->proxy_port : target->port);
 	result = getaddrinfo(target->proxy != NULL ? target->proxy : target->host, port, &hints, &target->addresses);
 	if (result == 0)
 		return 0;

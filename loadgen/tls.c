@@ -159,11 +159,13 @@ static int
 choose_ciphers(SSL_CTX *ssl, const char *names, char *error, size_t error_size)
 {
 	size_t size = strlen(names) + 1;
-	char *lists = malloc(2 * size), *old = lists, *new = lists + size; /* each as long as NAMES at most */
+	char *lists = malloc(2 * size), *old, *new; /* each as long as NAMES at most */
 	bool good;
 
 	if (lists == NULL)
 		return -ENOMEM;
+	old = lists;
+	new = lists + size;
 	old[0] = new[0] = '\0';
 	for (const char *name = names; *name != '\0';) {
 		size_t len = strcspn(name, ":, ");

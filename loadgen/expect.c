@@ -61,7 +61,7 @@ is_word(const char *word, size_t len, const char *name)
 static bool
 parse_percentile(struct expect *expect, const char *word, size_t len)
 {
-	char name[8];
+	char name[16];
 
 	expect->metric = EXPECT_PERCENTILE;
 	expect->percent = 99.9;

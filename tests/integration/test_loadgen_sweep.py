@@ -107,6 +107,18 @@ class TestRepetitions:
         assert result["cells"][0]["duration_s"] >= 0.4
 
 
+def test_memory_that_is_not_there_is_named():
+    if re.search(rb"__[at]san_init", LOADGEN.read_bytes()):
+        pytest.skip("the sanitizer needs address space itself")
+    with ScriptedServer(answering()) as server:
+        # Room for the program, and not for the stacks of its threads.
+        done = subprocess.run(["sh", "-c", 'ulimit -v 1000000; exec "$0" "$@"', LOADGEN, "-n", "256", "-c", "256", "--threads", "256",
+                               server.url], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"loadgen: {server.url}: cannot measure: cannot allocate memory\n"
+    assert server.connections == 0
+
+
 class TestTable:
     def test_two_targets_compared_over_repetitions(self):
         def script(peer):

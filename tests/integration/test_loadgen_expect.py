@@ -39,8 +39,8 @@ class TestExpectations:
         assert (done.returncode, done.stderr) == (1, "")
         lines = [line for line in done.stdout.splitlines() if "Not as expected" in line]
         assert len(lines) == 3
-        assert re.search(r"p50<10ms, but it was 3[0-9.]* ms$", lines[0])
-        assert re.search(r"min<0.001s, but it was 0.03[0-9]* s$", lines[1])
+        assert re.search(r"p50<10ms, but it was [0-9.]+ ms$", lines[0])
+        assert re.search(r"min<0.001s, but it was 0.0[0-9]+ s$", lines[1])
         assert lines[2].endswith("complete>4, but it was 4")
 
     def test_without_a_report_the_lines_go_to_standard_error(self):
@@ -49,7 +49,7 @@ class TestExpectations:
         assert done.returncode == 1
         lines = done.stderr.splitlines()
         assert len(lines) == 3
-        assert lines[0].startswith(f"loadgen: {server.url}, c 2: expected p50<10ms, but it was 3") and lines[0].endswith(" ms")
+        assert re.fullmatch(rf"loadgen: {server.url}, c 2: expected p50<10ms, but it was [0-9.]+ ms", lines[0])
         assert lines[2].endswith("expected complete>4, but it was 4")
 
     def test_answers_other_than_2xx_are_errors_though_not_failed(self):
@@ -60,13 +60,13 @@ class TestExpectations:
         assert "errors<=10%, but it was 100%\n" in done.stdout
 
     def test_in_a_sweep_the_line_names_the_cell(self):
-        with ScriptedServer(slow(0.05)) as slow_server, ScriptedServer(answering()) as server:
-            sweep = ("-n", 4, "-c", "1,2", "-k", "--sleep", 0.1, "--expect", "p50<40ms", server.url, slow_server.url)
+        with ScriptedServer(slow(0.2)) as slow_server, ScriptedServer(answering()) as server:
+            sweep = ("-n", 2, "-c", "1,2", "-k", "--sleep", 0.1, "--expect", "p50<150ms", server.url, slow_server.url)
             done, silent = loadgen(*sweep), loadgen("--json", "-", *sweep)
         assert (done.returncode, silent.returncode) == (1, 1)
         for c in 1, 2:
-            assert re.search(rf"^Not as expected: B, c {c}, sleep 0.1 s: p50<40ms, but it was 5[0-9.]* ms$", done.stdout, re.MULTILINE)
-            assert f"loadgen: {slow_server.url}, c {c}, sleep 0.1 s: expected p50<40ms, but it was 5" in silent.stderr
+            assert re.search(rf"^Not as expected: B, c {c}, sleep 0.1 s: p50<150ms, but it was [0-9.]+ ms$", done.stdout, re.MULTILINE)
+            assert f"loadgen: {slow_server.url}, c {c}, sleep 0.1 s: expected p50<150ms, but it was " in silent.stderr
         assert done.stdout.count("Not as expected") == len(silent.stderr.splitlines()) == 2
 
     def test_a_cell_that_was_never_measured_is_a_failure_by_itself(self):

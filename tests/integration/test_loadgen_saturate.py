@@ -82,7 +82,7 @@ class TestClosedLoop:
         assert done.returncode in (0, 3), done.stderr
         knee, _ = knee_of(done.stdout)
         assert 4 <= knee <= 6
-        assert re.search(r"Beyond, p50<150ms\s+does\s+not\s+hold\s+at\s+[78]\s+connections:\s+it\s+was\s+2", done.stdout)
+        assert re.search(r"Beyond, p50<150ms\s+does\s+not\s+hold\s+at\s+[78]\s+connections:\s+it\s+was\s+[12]", done.stdout)
         assert done.stderr == ""  # what broke beyond the knee is no failure
 
     def test_no_knee_where_an_expectation_never_holds(self):

@@ -426,6 +426,23 @@ count_cpu(struct worker *worker)
 		stats->cpu_share = (double)stats->cpu_ns / (double)(stats->end_ns - stats->begin_ns);
 }
 
+/* settle makes the counts final. */
+static void
+settle(struct worker *worker)
+{
+	struct stats *stats = &worker->stats;
+
+	if (worker->warming) { /* interrupted before anything counted */
+		stats_reset(stats);
+		stats->begin_ns = stats->end_ns = clock_now_ns();
+		series_begin(&stats->series, stats->begin_ns);
+	} else if (worker->active > 0 || !all_started(worker)) { /* the time was up, or the run interrupted */
+		stats->end_ns = clock_now_ns();
+		note_unfinished(worker, stats->end_ns);
+	}
+	count_cpu(worker);
+}
+
 void *
 worker_run(void *arg)
 {
@@ -439,11 +456,7 @@ worker_run(void *arg)
 	begin(worker);
 	if (worker->end == CELL_DONE && (worker->active > 0 || !all_started(worker) || worker->warming))
 		event_base_dispatch(worker->base);
-	if (worker->active > 0 || !all_started(worker)) { /* the time was up, or the run interrupted */
-		worker->stats.end_ns = clock_now_ns();
-		note_unfinished(worker, worker->stats.end_ns);
-	}
-	count_cpu(worker);
+	settle(worker);
 	if (worker->end > CELL_INTERRUPTED)
 		told |= WORKER_FAILED;
 	while (write(worker->shared->finished_fd, &told, sizeof(told)) < 0 && errno == EINTR)

@@ -165,6 +165,18 @@ class TestEnds:
         assert 198 <= len(server.times) <= 204
         assert 98 <= cell["complete"] + cell["unfinished"] <= 104
 
+    @pytest.mark.parametrize("load", [[], ["--rate", "100"]], ids=["closed", "open"])
+    def test_one_that_is_interrupted_while_it_warms_up_has_measured_nothing(self, load):
+        with Stamping(pause=0.01) as server:
+            with subprocess.Popen([LOADGEN, "--json", "-", "-k", "--warmup", "100", "--duration", "1", *load, server.url],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=default_sigint) as process:
+                wait_until(lambda: len(server.times) > 20, "the first requests")
+                process.send_signal(signal.SIGINT)
+                output, _ = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 130
+        result = json.loads(output)
+        assert result["interrupted"] and result["cells"] == []
+
     def test_requests_under_way_when_time_is_up_are_unfinished(self):
         with Stamping(pause=1.5) as server:
             cell = run("--rate", 20, "--duration", 1, server.url)

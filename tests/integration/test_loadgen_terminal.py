@@ -9,6 +9,7 @@ import pytest
 from load import LOADGEN, OK, ScriptedServer, answering, loadgen
 from terminal import Screen, Terminal
 
+WELL = (0, 3)  # 3: on a busy machine loadgen may find that it was the bottleneck, which is no matter here
 FACTS = [r"\d+%", r"\d+ s left", r"cell 1 of 1", r"http://127\.0\.0\.1:\d+/", r"c=2", r"\d+ rps \(\d+\.?\d* overall\)",
          r"p50 [\d.]+ ms", r"p99 [\d.]+ ms", r"0 errors", r"2 open", r"highest \d+ rps"]
 
@@ -51,7 +52,7 @@ def test_the_block_says_what_happens(server):
 def test_time_left_and_bar(server):
     with Terminal([LOADGEN, "-k", "-c", "1,2", "--duration", 1, server.url]) as terminal:
         terminal.wait_for(lambda text: re.search(r"^█+░+ +\d+%  1 s left", text), "more than half of a bar")
-        assert terminal.finish() == 0
+        assert terminal.finish() in WELL
         assert terminal.screen.text() == ""
         shares = [int(share) for share in re.findall(r" (\d+)%", terminal.sent)]
         assert shares == sorted(shares) and shares[-1] >= 80
@@ -116,7 +117,7 @@ def test_errors_are_counted_and_red():
 
 def test_a_sweep_names_its_cells(server):
     with Terminal([LOADGEN, "-k", "-n", 60, "-c", "2,3", "--repeat", 2, server.url]) as terminal:
-        assert terminal.finish() == 0
+        assert terminal.finish() in WELL
         assert terminal.screen.text() == ""
         seen = set(re.findall(r"cell (\d) of 2  repetition (\d) of 2", terminal.sent))
         assert seen == {("1", "1"), ("2", "1"), ("1", "2"), ("2", "2")}
@@ -125,7 +126,7 @@ def test_a_sweep_names_its_cells(server):
 
 def test_an_open_loop_names_its_rate(server):
     with Terminal([LOADGEN, "-k", "--rate", 50, "--duration", 0.7, "--warmup", 0.7, server.url]) as terminal:
-        assert terminal.finish() == 0
+        assert terminal.finish() in WELL
         assert "rate=50" in terminal.sent and "warming up, 1 s left" in terminal.sent
 
 
@@ -151,7 +152,7 @@ def test_a_complaint_stands_in_the_place_of_the_block(server):
 def test_of_ab_report_nothing_else_stands_on_the_screen(server, requests):
     """Standard output on the same terminal: neither "Completed" nor "..done", but ab's first and further lines, whole."""
     with Terminal([LOADGEN, "-k", "-c", 2, "-n", requests, server.url], stdout=None) as terminal:
-        assert terminal.finish() == 0
+        assert terminal.finish() in WELL
         lines = terminal.screen.text().split("\n")
         assert lines[:6] == [lines[0], "", "Benchmarking 127.0.0.1 (be patient)", "", "", "Server Software:        toy/1"]
         assert not re.search(r"Completed|Finished|\.\.|█", "\n".join(lines))
@@ -165,11 +166,11 @@ class TestNoBlock:
     @pytest.mark.parametrize("option", ["-q", "-v2"])
     def test_with_quiet_and_with_verbosity(self, server, option):
         with Terminal([LOADGEN, option, "-k", "-n", 60, server.url]) as terminal:
-            assert terminal.finish() == 0
+            assert terminal.finish() in WELL
             assert terminal.sent == ""
 
     @pytest.mark.parametrize("term", ["dumb", ""])
     def test_on_a_terminal_without_a_cursor_ab_lines_come(self, server, term):
         with Terminal([LOADGEN, "-k", "-c", 10, "-n", 200, server.url], env={"TERM": term}) as terminal:
-            assert terminal.finish() == 0
+            assert terminal.finish() in WELL
             assert terminal.sent == "Completed 100 requests\r\nCompleted 200 requests\r\nFinished 200 requests\r\n"

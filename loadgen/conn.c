@@ -64,11 +64,8 @@ conn_go_on(struct conn *conn)
 void
 conn_go_on_after(struct conn *conn)
 {
-	if (conn->worker->end != CELL_DONE)
-		return;
-	if (conn->fd == -1 && conn->len > 0)
-		conn_open(conn);
-	conn_go_on(conn);
+	if (conn->worker->end == CELL_DONE)
+		conn_go_on(conn);
 }
 
 void

@@ -89,6 +89,20 @@ class TestRequests:
         assert_all_well(cell, 12)
         assert cell["bytes"]["body"] == 60
 
+    def test_a_pipeline_that_goes_on_on_a_new_connection(self, certificate):
+        """The server answers one of four and closes: those behind it, and a new one, share the next handshake."""
+
+        def script(peer):
+            if peer.request():
+                peer.send(CLOSING)
+            while peer.request():
+                pass
+
+        with TlsServer(script, certificate.context()) as server:
+            cell = one_cell("-n", 20, "-r", "--pipeline", 4, server.url)
+        assert_all_well(cell, 20)
+        assert 0 < cell["tls_ms"]["min"] <= cell["tls_ms"]["max"] <= cell["connect_ms"]["max"] < 60000
+
     @pytest.mark.parametrize("framing", ["length", "chunked", "close"])
     def test_large_bodies_in_records_of_all_sizes(self, certificate, framing):
         body = bytes(range(256)) * 1200

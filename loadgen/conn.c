@@ -112,6 +112,8 @@ conn_on_ready(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	conn->error = 0;
+	if ((what & EV_CLOSED) != 0)
+		conn->ended = true;
 	/* Tunnels and TLS wait for either direction, whatever they are doing. */
 	if (error == 0 && ((what & EV_WRITE) != 0 || conn->tls != NULL || conn->tunnel != NULL) &&
 	    (conn->state < CONN_READY || conn->sent_flights < conn->len))

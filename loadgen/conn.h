@@ -48,6 +48,7 @@ struct conn {
 	enum conn_state state;
 	int error;   /* errno value of a send that the event loop still has to handle, or 0 */
 	bool reused; /* a response came whole on this socket before */
+	bool ended;  /* the server has closed its side: what it said stands in the socket */
 	/* Requests under way, a ring: the answer to `first` comes next. */
 	struct flight *flights; /* config->pipeline of them */
 	uint32_t first, len;

@@ -22,7 +22,7 @@ try_connect(struct conn *conn)
 
 	conn->address = worker->address;
 	conn->error = 0;
-	conn->reused = false;
+	conn->reused = conn->ended = false;
 	conn->sent_flights = 0;
 	conn->sent = 0;
 	response_reset(&conn->response);
@@ -33,9 +33,9 @@ try_connect(struct conn *conn)
 		conn->fd = -1;
 		return error;
 	}
-	/* Both directions at once and edge-triggered: one epoll_ctl for the life of the socket. */
-	if (event_assign(&conn->event, worker->base, conn->fd, EV_READ | EV_WRITE | EV_ET | EV_PERSIST, conn_on_ready,
-		conn) != 0 ||
+	/* All directions at once and edge-triggered: one epoll_ctl for the life of the socket. */
+	if (event_assign(&conn->event, worker->base, conn->fd, EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST,
+		conn_on_ready, conn) != 0 ||
 	    event_add(&conn->event, NULL) != 0) {
 		close(conn->fd);
 		conn->fd = -1;

@@ -217,7 +217,7 @@ base_open(void)
 	if (config == NULL)
 		return NULL;
 	if (event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV) == 0 &&
-	    event_config_require_features(config, EV_FEATURE_ET) == 0)
+	    event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE) == 0)
 		base = event_base_new_with_config(config);
 	event_config_free(config);
 	return base;

@@ -106,6 +106,20 @@ class TestEnds:
             assert server.connections == 2
         assert (cell["complete"], cell["failed"], cell["document_length"]) == (6, 0, 2)
 
+    @pytest.mark.parametrize("options", [["-c", 2], ["-c", 1, "--rate", 100]], ids=["closed loop", "open loop"])
+    def test_nothing_is_asked_behind_the_end_of_what_a_server_says(self, options):
+        """It ends its side with the answer, without a word, and goes on to read: nothing else will ever tell of that end."""
+
+        def script(peer):
+            peer.request()
+            peer.send(OK)
+            peer.socket.shutdown(socket.SHUT_WR)
+            peer.request()
+
+        with ScriptedServer(script) as server:
+            cell = one_cell("-n", 30, "-k", "-s", 5, *options, server.url)
+        assert (cell["complete"], cell["failed"]) == (30, 0)
+
     @pytest.mark.parametrize("framing", ["length", "chunked"])
     @pytest.mark.parametrize("depth", [1, 4])
     def test_large_bodies_follow_each_other(self, framing, depth):

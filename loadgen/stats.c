@@ -102,7 +102,7 @@ stats_record(struct stats *stats, const struct timing *timing, enum failure fail
 	/* An answer may come before the request has left whole. */
 	histogram_record(&stats->waiting, timing->first_ns > timing->sent_ns ? timing->first_ns - timing->sent_ns : 0);
 	histogram_record(&stats->total, timing->end_ns - timing->due_ns);
-	stats->under_way_ns += timing->end_ns - timing->start_ns;
+	stats_record_under_way(stats, timing->start_ns, timing->end_ns);
 	stats->complete++;
 	if (failure != FAILURE_NONE)
 		stats->failures[failure]++;

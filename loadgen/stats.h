@@ -53,7 +53,7 @@ struct stats {
 	uint64_t failures[FAILURE_CLASSES];
 	uint64_t write_errors; /* requests that the server stopped reading; not failed where it answered */
 	uint64_t non_2xx;
-	uint64_t kept_alive; /* requests after which the connection stayed open */
+	uint64_t kept_alive; /* requests after which the connection was to stay open */
 	uint64_t bytes_received, bytes_body, bytes_sent;
 	uint64_t unfinished; /* requests under way when time was up */
 	uint64_t overdue;    /* of those and the missed: older than any answer, so they are in `total` with their age */
@@ -62,7 +62,7 @@ struct stats {
 	uint64_t begin_ns;     /* before the first connect, or when the warm-up ended */
 	uint64_t end_ns;       /* after the last request, or when time was up */
 	uint64_t active_ns;    /* sum over connections of the time in which they had requests to do; closed loop */
-	uint64_t under_way_ns; /* sum of the times of all requests, from start, of those too that time cut off */
+	uint64_t under_way_ns; /* sum of the times of all requests, from begin_ns on, of the unfinished too */
 	uint64_t cpu_ns;       /* CPU time of the threads from begin_ns to end_ns */
 	double cpu_share;      /* of a CPU, of the busiest thread */
 	uint32_t most_open;    /* connections that stood at one time, all threads together */
@@ -98,6 +98,13 @@ void stats_record_open(struct stats *stats, const struct timing *timing, bool qu
 
 /* stats_depart counts a request that was due, or left, at AT_NS, later than those before it. */
 void stats_depart(struct departures *departures, uint64_t at_ns);
+
+/* stats_record_under_way adds the time of a request, as far as it lies behind begin_ns. */
+static inline void
+stats_record_under_way(struct stats *stats, uint64_t start_ns, uint64_t end_ns)
+{
+	stats->under_way_ns += end_ns - (start_ns > stats->begin_ns ? start_ns : stats->begin_ns);
+}
 
 /* stats_failed: the sum of all failures. */
 uint64_t stats_failed(const struct stats *stats);

@@ -153,16 +153,10 @@ static void
 begin_counting(struct worker *worker, uint64_t now_ns)
 {
 	const struct config *config = worker->cell->config;
-	struct flight *flight;
 
 	stats_reset(&worker->stats);
 	worker->bytes_told = 0;
 	worker->stats.begin_ns = now_ns;
-	/* Each will be added with its whole time; the sum comes out right, whatever it is meanwhile. */
-	TAILQ_FOREACH(flight, &worker->pending, pending)
-	{
-		worker->stats.under_way_ns -= now_ns - flight->timing.start_ns;
-	}
 	worker->stats.most_open = atomic_load_explicit(&worker->open, memory_order_relaxed);
 	series_begin(&worker->stats.series, now_ns);
 	worker_show(worker);
@@ -371,7 +365,7 @@ note_unfinished(struct worker *worker, uint64_t now_ns)
 	{
 		uint64_t age = now_ns - flight->timing.due_ns;
 
-		stats->under_way_ns += now_ns - flight->timing.start_ns;
+		stats_record_under_way(stats, flight->timing.start_ns, now_ns);
 		if (age > slowest) {
 			stats->overdue++;
 			histogram_record(&stats->total, age);

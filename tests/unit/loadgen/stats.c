@@ -59,6 +59,24 @@ test_a_failed_request_is_complete_and_has_its_age(void **state)
 }
 
 static void
+test_the_time_under_way_counts_from_the_end_of_the_warm_up(void **state)
+{
+	struct stats stats;
+	struct timing across = timing(900, 910, 920, 1500, 1600), behind = timing(2000, 2000, 2000, 2500, 3000);
+
+	(void)state;
+	assert_int_equal(stats_init(&stats), 0);
+	stats.begin_ns = 1000;
+	stats_record(&stats, &across, FAILURE_NONE);
+	assert_int_equal(stats.under_way_ns, 600);
+	stats_record(&stats, &behind, FAILURE_NONE);
+	stats_record_under_way(&stats, 950, 1050);
+	assert_int_equal(stats.under_way_ns, 600 + 1000 + 50);
+	assert_int_equal(stats.total.max, 1000);
+	stats_deinit(&stats);
+}
+
+static void
 test_merging_adds_up(void **state)
 {
 	struct stats a, b, whole;
@@ -196,6 +214,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_times_are_the_differences_of_instants),
 	    cmocka_unit_test(test_a_failed_request_is_complete_and_has_its_age),
+	    cmocka_unit_test(test_the_time_under_way_counts_from_the_end_of_the_warm_up),
 	    cmocka_unit_test(test_merging_adds_up),
 	    cmocka_unit_test(test_departures_of_threads_lie_side_by_side),
 	    cmocka_unit_test(test_rates_are_those_of_the_gaps),

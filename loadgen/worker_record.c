@@ -23,7 +23,7 @@ judge_length(struct worker *worker, size_t index, int64_t len)
 static void
 keep_sample(struct worker *worker, const struct timing *timing)
 {
-	if (worker->stats.complete == worker->samples_room) {
+	if (worker->stats.complete >= worker->samples_room) { /* more than that after a failure of this */
 		size_t room = worker->samples_room * 2;
 		struct sample *samples = reallocarray(worker->samples, room, sizeof(*samples));
 

@@ -185,7 +185,7 @@ class Hey(LoadClient):
 
 
 class Autocannon(LoadClient):
-    name, package = AUTOCANNON, "none: tools/deps bench gets it with npm"
+    name, package = AUTOCANNON, "tools/deps bench gets it with npm"
     closes = False  # with -D 1 it counts no answer
 
     def command(self, load, server):

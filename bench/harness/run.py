@@ -65,7 +65,8 @@ class Run:
     def print_head(self):
         print(f"{machine.describe()}\n{self.options.rounds} rounds of {self.options.seconds:g} s")
         for name, package in self.peers.left_out:
-            print(f"left out: {name}, not installed (Debian package {package})")
+            source = package if " " in package else f"Debian package {package}"
+            print(f"left out: {name}, not installed ({source})")
 
     def write_json(self):
         goals = [{"goal": goal, "measured": measured, "reached": reached} for goal, measured, reached in self.goals.rows]

@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from load import LOADGEN, OK, ScriptedServer, answering, default_sigint, free_port, loadgen, loadgen_json, one_cell
+from load import LOADGEN, OK, WELL, ScriptedServer, answering, default_sigint, free_port, loadgen, loadgen_json, one_cell
 from servers import PATIENCE, wait_until
 
 
@@ -159,7 +159,7 @@ class TestTable:
         with ScriptedServer(answering()) as a, ScriptedServer(slow(0.01)) as b:
             done = loadgen("-n", 10, "-c", "1,2,5", "--sleep", "0.1,0.25", a.url + long, b.url)
         lines = done.stdout.splitlines()
-        assert done.returncode == 0
+        assert done.returncode in WELL
         assert max(map(len, lines)) <= 80
         assert lines[1].startswith("A  http://") and lines[1].endswith("...")
         assert lines[2] == f"B  {b.url}  toy/1"
@@ -355,7 +355,7 @@ class TestLimits:
         with ScriptedServer(answering()) as server:
             done = subprocess.run([LOADGEN, "-n", "100", "-c", "100", server.url], preexec_fn=limit_files(64, 1000), timeout=60,
                                   capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+        assert done.returncode in WELL, done.stderr
 
     def test_a_low_hard_limit_is_named(self):
         done = subprocess.run([LOADGEN, "-n", "100", "-c", "100", f"127.0.0.1:{free_port()}"], preexec_fn=limit_files(64, 64),

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from load import free_port, loadgen, one_cell
+from load import WELL, free_port, loadgen, one_cell
 from servers import PATIENCE, AsyncServer, PreforkServer, wait_until
 
 import socket
@@ -132,9 +132,9 @@ class TestOurs:
     def test_the_table_compares_them(self):
         with AsyncServer("--sleep", "0.05") as a, PreforkServer("--sleep", "0.05") as b:
             done = loadgen("-n", 12, "-c", "1,6", a.url, b.url)
-        assert done.returncode == 0, done.stderr
+        assert done.returncode in WELL, done.stderr
         assert f"A  {a.url}  async_server/" in done.stdout and f"B  {b.url}  prefork_server/" in done.stdout
-        rows = [line.split() for line in done.stdout.splitlines()[6:] if line]
+        rows = [line.split() for line in done.stdout.splitlines()[6:] if line.startswith(("A ", "B "))]
         assert [row[:4] for row in rows] == [["A", "1", "12", "0"], ["B", "1", "12", "0"], ["A", "6", "12", "0"],
                                             ["B", "6", "12", "0"]]
         assert float(rows[3][4]) <= 20  # one worker answers one request in 50 ms

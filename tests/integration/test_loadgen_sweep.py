@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from load import LOADGEN, OK, ScriptedServer, answering, default_sigint, free_port, loadgen, loadgen_json
+from load import LOADGEN, OK, WELL, ScriptedServer, answering, default_sigint, free_port, loadgen, loadgen_json
 from servers import PATIENCE, wait_until
 
 
@@ -128,7 +128,7 @@ class TestTable:
 
         with ScriptedServer(answering()) as fast, ScriptedServer(script) as slow:
             done = loadgen("-n", 10, "-k", "--repeat", 3, slow.url, fast.url)
-        assert done.returncode == 0
+        assert done.returncode in WELL
         assert "10 requests a cell, 3 repetitions" in done.stdout.splitlines()[0]
         slow_row, fast_row = [line for line in done.stdout.splitlines() if re.match(r"[AB] +1 ", line)]
         assert slow_row.split()[2] == fast_row.split()[2] == "30"

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "common/clock.h"
+#include "loadgen/paragraph.h"
 #include "loadgen/report.h"
 
 static double
@@ -120,7 +121,8 @@ print_repeats(FILE *out, const struct row *row)
 static void
 print_remark(FILE *out, const char *text)
 {
-	fprintf(out, "\n%s\n", text);
+	fputc('\n', out);
+	paragraph_print(out, text);
 }
 
 void

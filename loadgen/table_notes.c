@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/version.h"
 #include "loadgen/knee.h"
+#include "loadgen/paragraph.h"
 #include "loadgen/report.h"
 
 #define DOUBTS_MAX 6 /* that are written out */
@@ -15,27 +16,13 @@
 /* wrap prints a paragraph; its lines after the first are indented. */
 static void PRINTF_LIKE(2, 3) wrap(FILE *out, const char *format, ...)
 {
-	char text[1024], *word, *rest;
-	size_t used = 0;
+	char text[1024];
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	for (word = strtok_r(text, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
-		size_t len = strlen(word);
-
-		if (used > 0 && used + 1 + len > TABLE_WIDTH) {
-			fputs("\n  ", out);
-			used = 2;
-		} else if (used > 0) {
-			fputc(' ', out);
-			used++;
-		}
-		fputs(word, out);
-		used += len;
-	}
-	fputc('\n', out);
+	paragraph_print(out, text);
 }
 
 bool

@@ -147,7 +147,7 @@ class Runs:
     def notes(self):
         if not self.full:
             return []
-        return [f"loadgen said {self.full} times that the figures tell of it rather than of the server: so they should"]
+        return [f"in {self.full} runs loadgen said that the figures tell of itself: so they should"]
 
     def midst(self, client, peer, command, load, seconds):
         """What was Seen of a client in SECONDS in the midst of LOAD: what starting and ending cost is not in it. COMMAND: of

@@ -37,7 +37,7 @@ keep_sample(struct worker *worker, const struct timing *timing)
 	worker->samples[worker->stats.complete] = (struct sample){
 	    .start_ns = timing->start_ns,
 	    .connect_ns = timing->secured_ns - timing->start_ns,
-	    .total_ns = timing->end_ns - timing->start_ns,
+	    .total_ns = timing->end_ns - timing->due_ns,
 	    .waiting_ns = timing->first_ns > timing->sent_ns ? timing->first_ns - timing->sent_ns : 0,
 	};
 }

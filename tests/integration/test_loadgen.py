@@ -231,6 +231,14 @@ class TestFiles:
             assert time.ctime(int(row[1])) == re.sub(r" 0(\d) ", r"  \1 ", row[0])
             assert abs(int(row[1]) - time.time()) < 600
 
+    def test_samples_of_an_open_loop_count_from_when_they_were_due(self, tmp_path):
+        with ScriptedServer(slow(0.05)) as server:
+            loadgen("-n", 10, "-c", 1, "--rate", 100, "-g", tmp_path / "g.tsv", "--json", tmp_path / "json", server.url)
+        latency = json.loads((tmp_path / "json").read_text())["cells"][0]["latency_ms"]
+        rows = [[int(field) for field in line.split("\t")[2:]] for line in (tmp_path / "g.tsv").read_text().splitlines()[1:]]
+        assert [rows[0][2], rows[-1][2]] == [pytest.approx(latency["min"], abs=1), pytest.approx(latency["max"], abs=1)]
+        assert rows[-1][2] > 400 and all(connect + rest == pytest.approx(total, abs=1) for connect, rest, total, _ in rows)
+
     @pytest.mark.parametrize("option", ["--json", "--csv", "-e", "-g"])
     def test_an_unwritable_file_is_found_before_any_load(self, option, tmp_path):
         with ScriptedServer(answering()) as server:

@@ -69,6 +69,8 @@ dial_advice(int error)
 		return "; raise the system's limit of open files with sysctl fs.file-max";
 	case EADDRNOTAVAIL:
 		return "; out of local ports: widen net.ipv4.ip_local_port_range with sysctl, or spread with --source";
+	case EAGAIN: /* a Unix socket's answer; TCP waits */
+		return "; the server's queue of connections is full: raise its backlog, or lower -c";
 	case ENOBUFS:
 	case ENOMEM:
 		return "; lower -c, or -b";

@@ -26,7 +26,7 @@ explain(const struct cell *cell, const struct result *result)
 		if (result->error == ECONNREFUSED)
 			complain("%s: %s; is the server running?", url, text);
 		else
-			complain("%s: cannot connect: %s", url, text);
+			complain("%s: cannot connect: %s%s", url, text, dial_advice(result->error));
 		break;
 	case CELL_TLS:
 		complain("%s: test aborted after 10 failed TLS handshakes in a row (%s); %llu requests completed", url,
@@ -36,8 +36,8 @@ explain(const struct cell *cell, const struct result *result)
 		complain("%s: cannot read the request's body any more: %s", url, text);
 		return false;
 	case CELL_CONNECT:
-		complain("%s: test aborted after 10 failed connects in a row (%s); %llu requests completed", url, text,
-		    complete);
+		complain("%s: test aborted after 10 failed connects in a row (%s); %llu requests completed%s", url,
+		    text, complete, dial_advice(result->error));
 		break;
 	case CELL_RECEIVE:
 		complain("%s: %s; run ended after %llu requests (-r goes on after such errors)", url, text, complete);

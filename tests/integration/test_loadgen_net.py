@@ -256,6 +256,16 @@ class TestUnix:
         done = loadgen(f"unix:{tmp_path}/dead:/")
         assert done.stderr == f"loadgen: unix:{tmp_path}/dead:/: connection refused; is the server running?\n"
 
+    def test_more_connections_than_wait_to_be_accepted(self, tmp_path):
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(tmp_path / "busy"))
+            listener.listen(2)
+            done = loadgen("-q", "-c", 20, "-n", 20, f"unix:{tmp_path}/busy:/")
+        assert done.returncode == 1
+        assert done.stderr == (f"loadgen: unix:{tmp_path}/busy:/: test aborted after 10 failed connects in a row (resource "
+                               "temporarily unavailable); 0 requests completed; the server's queue of connections is full: "
+                               "raise its backlog, or lower -c\n")
+
     @pytest.mark.parametrize("options,says", [
         (["-X", "a:1"], "-X a:1: a proxy does not reach a Unix socket; leave -X out for unix:/s:/"),
         (["--source", "127.0.0.2"], "unix:/s:/: a Unix socket is not reached from an address; leave --source out"),

@@ -19,6 +19,7 @@
 #define DISTANCE_SLACK 0.01
 #define DISTANCE_BLIND 0.5
 #define UNDER_WAY_MIN 0.95
+#define ROUNDS 2
 #define PIPELINE_ROUNDS 40
 #define CLOSING_S 30e-6
 #define CLOSING_SHARE_MAX 0.5
@@ -84,12 +85,22 @@ check_lag(struct check *check, const struct summary *summary)
 		at_most(check, summary_ms((double)summary->lag_p99_ns), limit);
 }
 
+/* rounds returns how many requests each place for one has had in a repetition, on average. */
+static double
+rounds(const struct cell *cell, const struct summary *summary)
+{
+	const struct config *config = cell->config;
+
+	return (double)summary->complete / (double)cell->concurrency / (double)config->pipeline /
+	       (double)config->repeats;
+}
+
 static void
 check_connections(struct check *check, const struct cell *cell, const struct summary *summary)
 {
 	if (cell->open_loop)
 		at_most(check, check->waited, WAITED_MAX);
-	else if (summary->kept_alive >= summary->complete / 2 && summary->complete >= 2ULL * cell->concurrency)
+	else if (summary->kept_alive >= summary->complete / 2 && rounds(cell, summary) >= ROUNDS)
 		at_least(check, summary->most_open, cell->concurrency);
 }
 
@@ -121,13 +132,12 @@ check_arrivals(struct check *check, const struct cell *cell, const struct summar
 static void
 check_little(struct check *check, const struct cell *cell, const struct summary *summary)
 {
-	double places = (double)cell->concurrency * (double)cell->config->pipeline;
 	double room_s = summary->active_s * (double)cell->config->pipeline;
 	double closing_s = CLOSING_S * (double)(summary->complete - summary->kept_alive);
 
 	if (room_s <= 0 || summary->failures[FAILURE_CONNECT] + summary->failures[FAILURE_TLS] > 0)
 		return;
-	if (cell->config->pipeline > 1 && (double)summary->complete < PIPELINE_ROUNDS * places)
+	if (cell->config->pipeline > 1 && rounds(cell, summary) < PIPELINE_ROUNDS)
 		return;
 	at_least(check, summary->under_way_s / room_s, UNDER_WAY_MIN - fmin(CLOSING_SHARE_MAX, closing_s / room_s));
 }

@@ -24,7 +24,7 @@ struct summary;
  *
  * CHECK_CONNECTIONS.  Closed loop: fewer connections stood at one time than
  * were asked for, though the server kept them open and each had two requests
- * or more to do.  Open loop: more than half of the requests that were due found all
+ * or more to do in a run.  Open loop: more than half of the requests that were due found all
  * connections busy; the server then met a closed loop of as many connections.
  *
  * CHECK_RATE (open loop): more than 1% of the requests that were due, and more

@@ -25,7 +25,7 @@ static int
 closed(void **state)
 {
 	(void)state;
-	config = (struct config){.threads = 2, .pipeline = 1};
+	config = (struct config){.threads = 2, .pipeline = 1, .repeats = 1};
 	cell = (struct cell){.config = &config, .concurrency = 10};
 	summary = (struct summary){
 	    .end = CELL_DONE,
@@ -173,6 +173,9 @@ test_connections_that_never_stood(void **state)
 	summary.complete = 19; /* hardly more requests than connections */
 	assert_int_equal(judge(CHECK_CONNECTIONS).state, CHECK_NONE);
 	summary.complete = 1000;
+	config.repeats = 60; /* hardly more in each of them */
+	assert_int_equal(judge(CHECK_CONNECTIONS).state, CHECK_NONE);
+	config.repeats = 1;
 	summary.kept_alive = 0; /* each request opens one: some are always on their way */
 	assert_int_equal(judge(CHECK_CONNECTIONS).state, CHECK_NONE);
 }

@@ -3,28 +3,16 @@
 
 #include <math.h>
 
-/* next_random is splitmix64. */
-static uint64_t
-next_random(uint64_t *state)
-{
-	uint64_t z = *state += 0x9e3779b97f4a7c15U;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
-	return z ^ (z >> 31);
-}
+#include "loadgen/splitmix.h"
 
 void
 repeat_shuffle(size_t *order, size_t len, uint64_t seed, uint64_t repetition)
 {
-	uint64_t state = seed;
+	uint64_t state = splitmix_begin(seed, repetition);
 
-	/* Seeds that follow each other must not give orders that do. */
-	state = next_random(&state) + repetition;
-	state = next_random(&state);
 	for (size_t i = 0; i < len; i++) {
 		/* The remainder favours small numbers by less than one in 2^40. */
-		size_t j = (size_t)(next_random(&state) % (i + 1));
+		size_t j = (size_t)(splitmix_next(&state) % (i + 1));
 
 		order[i] = order[j];
 		order[j] = i;

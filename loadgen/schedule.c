@@ -10,24 +10,14 @@
 #include "common/clock.h"
 #include "common/decimal.h"
 #include "loadgen/config.h"
-
-#define GOLDEN 0x9e3779b97f4a7c15ULL /* splitmix64's increment */
-
-static uint64_t
-mix(uint64_t bits)
-{
-	bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	bits = (bits ^ (bits >> 27)) * 0x94d049bb133111ebULL;
-	return bits ^ (bits >> 31);
-}
+#include "loadgen/splitmix.h"
 
 /* exponential draws a gap with a mean of 1. */
 static double
 exponential(uint64_t *random)
 {
-	*random += GOLDEN;
 	/* 53 bits, each value in the middle of its step: never 0, never 1. */
-	return -log(((double)(mix(*random) >> 11) + 0.5) * 0x1p-53);
+	return -log(((double)(splitmix_next(random) >> 11) + 0.5) * 0x1p-53);
 }
 
 static double
@@ -72,8 +62,7 @@ schedule_init(struct schedule *schedule, enum arrivals arrivals, const struct ra
 	    .ramp = *ramp,
 	    .expected = index,
 	    .step = count,
-	    /* Seeds side by side must not be places side by side in one sequence. */
-	    .random = mix(mix(seed + GOLDEN) + index),
+	    .random = splitmix_begin(seed, index),
 	};
 	if (arrivals == ARRIVALS_POISSON)
 		schedule->expected = schedule->step * exponential(&schedule->random);

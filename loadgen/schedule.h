@@ -35,7 +35,7 @@ struct schedule {
 	double expected;  /* arrivals of all threads expected until next_ns */
 	double step;      /* how many of those an arrival of this thread stands for: the number of threads */
 	uint64_t next_ns; /* when the next request is due, counted from the start; SCHEDULE_NEVER: the rate came to 0 */
-	uint64_t random;  /* state of the generator (splitmix64: Steele, Lea, Flood, OOPSLA 2014) */
+	uint64_t random;  /* state of the generator: splitmix.h */
 };
 
 /*

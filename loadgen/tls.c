@@ -367,12 +367,6 @@ tls_recv(struct tls *tls, void *data, size_t size)
 	return result == 1 ? (ssize_t)len : failed(tls, result);
 }
 
-bool
-tls_pending(const struct tls *tls)
-{
-	return SSL_has_pending(tls->ssl) == 1;
-}
-
 /* describe_key writes KEY, of the key exchange, as ab and `openssl s_client` do. */
 static void
 describe_key(EVP_PKEY *key, char *text, size_t size)

@@ -80,7 +80,10 @@ print_server(const struct style *style, const struct row *row)
 	snprintf(server, sizeof(server), "%.*s", (int)strcspn(summary->server, " "), summary->server); /* as in ab */
 	print_text_row(style, "Server Software", server);
 	print_text_row(style, "Server Hostname", row->cell.target->host);
-	print_count_row(style, "Server Port", row->cell.target->port, "");
+	if (row->cell.target->socket != NULL)
+		print_text_row(style, "Server Socket", row->cell.target->socket);
+	else
+		print_count_row(style, "Server Port", row->cell.target->port, "");
 	print_text_row(style, "Document Path", row->cell.path);
 	if (row->cell.config->variable_length)
 		print_text_row(style, "Document Length", "Variable");

@@ -94,6 +94,9 @@ test_an_open_loop_and_nothing_done(void **state)
 	assert_holds(report_html, "Document Length:</th><td colspan=2 bgcolor=white>0 bytes</td>", true);
 	assert_holds(report_html, "Connection Times", false);
 	assert_holds(report_html, "Transfer rate", false);
+	sweep.targets[0].socket = (char *)"/run/app.sock";
+	assert_holds(report_html, "Server Socket:</th><td colspan=2 bgcolor=white>/run/app.sock</td>", true);
+	assert_holds(report_html, "Server Port", false);
 	rows[0].measured = false;
 	assert_prints(report_html, "");
 }

@@ -114,12 +114,11 @@ void
 plot_cell(const struct row *row, FILE *out, bool png)
 {
 	const struct cell *cell = &row->cell;
-	char title[256], load[64] = "";
+	char title[256 + CELL_TEXT_MAX], what[CELL_TEXT_MAX];
 
-	if (cell->open_loop)
-		snprintf(load, sizeof(load), ", %g requests per second", cell->ramp.to);
-	snprintf(title, sizeof(title), "loadgen %s: %.150s, c %u%s%s", LOOPFORK_VERSION, cell->target->url,
-	    cell->concurrency, load, cell->config->spec.keep_alive ? ", keep-alive" : "");
+	cell_describe(cell, what);
+	snprintf(title, sizeof(title), "loadgen %s: %.150s, %s%s", LOOPFORK_VERSION, cell->target->url, what,
+	    cell->config->spec.keep_alive ? ", keep-alive" : "");
 	print_seconds(out, row);
 	print_levels(out, &row->stats.total);
 	plot_begin(out, png, 3, title);

@@ -214,6 +214,10 @@ test_one_cell(void **state)
 	assert_holds(print, "\n2.25 50 ", true);
 	rows[0].summary.duration_ns = 4020 * NS_PER_MS; /* 10 ms are too little for a rate */
 	assert_holds(print, "\n1.5 0 NaN NaN NaN NaN\nEOD\n$levels", true);
+	assert_holds(print, ": http://127.0.0.1:8088/, c 5'", true);
+	figures_open();
+	rows[0].cell.ramp = (struct ramp){.from = 0, .to = 50, .duration_ns = NS_PER_SEC};
+	assert_holds(print, ": http://127.0.0.1:8088/, 0 to 50 requests/s'", true);
 	free_one_cell();
 }
 

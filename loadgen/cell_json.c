@@ -227,7 +227,7 @@ checks_of(const struct summary *summary)
 {
 	static const char *const states[] = {[CHECK_NONE] = "none", [CHECK_OK] = "ok", [CHECK_FAILED] = "failed"};
 	json_t *list = json_array();
-	char sentence[512];
+	char sentence[CHECK_SENTENCE_MAX];
 
 	for (unsigned i = 0; i < CHECK_KINDS; i++) {
 		const struct check *check = &summary->checks[i];

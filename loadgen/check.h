@@ -80,6 +80,8 @@ const char *check_name(enum check_kind kind);
 /* check_all fills CHECKS[CHECK_KINDS] for a cell. Returns how many failed. */
 size_t check_all(struct check *checks, const struct cell *cell, const struct summary *summary);
 
+#define CHECK_SENTENCE_MAX 512 /* bytes that take any of them */
+
 /* check_sentence writes what a failed check means and what to do: one line. */
 void check_sentence(enum check_kind kind, const struct check *check, char *text, size_t size);
 

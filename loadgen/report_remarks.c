@@ -101,7 +101,7 @@ report_remarks(const struct row *row, FILE *out, remark_fn *print)
 	tell_uncounted(&remarks, summary);
 	tell_stall(&remarks, row);
 	for (unsigned i = 0; i < CHECK_KINDS; i++) {
-		char sentence[512];
+		char sentence[CHECK_SENTENCE_MAX];
 
 		if (summary->checks[i].state != CHECK_FAILED)
 			continue;

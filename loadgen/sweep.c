@@ -268,7 +268,7 @@ static void
 tell(const struct row *row)
 {
 	const struct config *config = row->cell.config;
-	char what[CELL_TEXT_MAX], text[512];
+	char what[CELL_TEXT_MAX], text[CHECK_SENTENCE_MAX];
 	double measured;
 
 	cell_describe(&row->cell, what);

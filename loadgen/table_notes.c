@@ -162,7 +162,7 @@ print_knees(const struct sweep *sweep, FILE *out)
 static void
 print_doubts(const struct sweep *sweep, FILE *out)
 {
-	char sentence[256], of[CELL_TEXT_MAX + 8];
+	char sentence[CHECK_SENTENCE_MAX], of[CELL_TEXT_MAX + 8];
 	size_t doubts = 0;
 
 	for (size_t r = 0; r < sweep->rows_len; r++) {

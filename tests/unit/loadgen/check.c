@@ -18,7 +18,7 @@
 static struct config config;
 static struct cell cell;
 static struct summary summary;
-static char text[512];
+static char text[CHECK_SENTENCE_MAX];
 
 /* A closed loop without a fault: 10 connections, 1000 requests of 10 ms each, in a second. */
 static int

@@ -1,8 +1,12 @@
 /* loadgen: loads HTTP servers with ab's flags, and reports what it measured. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "common/standard_fds.h"
 #include "loadgen/complain.h"
 #include "loadgen/config.h"
 #include "loadgen/interrupt.h"
@@ -13,19 +17,30 @@
 #define STATUS_DOUBTFUL 3      /* loadgen's own checks failed */
 #define STATUS_INTERRUPTED 130 /* as a shell reports death by SIGINT */
 
-/* flush_report: a report that did not reach its reader (a full disk) is a failure, too. */
+/* open_standard sees to it that no socket and no file gets the number of a stream. Returns whether output was open, or exits. */
 static bool
-flush_report(void)
+open_standard(void)
 {
-	if (fflush(stdout) == 0 && !ferror(stdout))
+	bool has_output = fcntl(STDOUT_FILENO, F_GETFD) >= 0;
+
+	if (standard_fds_open() != 0)
+		exit(STATUS_FAILED); /* there may be nowhere to say it */
+	return has_output;
+}
+
+/* flush_report: a report that did not reach its reader (a full disk, a stream that was closed) is a failure, too. */
+static bool
+flush_report(bool has_output)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout) && has_output)
 		return true;
 	complain("cannot write to standard output");
 	return false;
 }
 
-/* measure runs the sweep and tells the results. Returns the exit status. */
+/* measure runs the sweep and tells the results, to standard output where there is one (HAS_OUTPUT). Returns the exit status. */
 static int
-measure(struct sweep *sweep)
+measure(struct sweep *sweep, bool has_output)
 {
 	bool told;
 
@@ -33,7 +48,7 @@ measure(struct sweep *sweep)
 	sweep_run(sweep);
 	report_end(sweep);
 	told = report_write_files(sweep);
-	told &= flush_report();
+	told &= flush_report(has_output);
 	if (sweep->interrupted)
 		return STATUS_INTERRUPTED;
 	if (!told || sweep->failed || sweep->unmet)
@@ -46,6 +61,7 @@ main(int argc, char **argv)
 {
 	static struct sweep sweep;
 	struct config config;
+	bool has_output = open_standard();
 	int status;
 
 	config_parse(&config, argc, argv);
@@ -57,7 +73,7 @@ main(int argc, char **argv)
 		status = STATUS_FAILED;
 	}
 	if (status == 0)
-		status = measure(&sweep);
+		status = measure(&sweep, has_output);
 	sweep_deinit(&sweep);
 	config_deinit(&config);
 	return status;

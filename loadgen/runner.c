@@ -40,6 +40,18 @@ share(uint64_t whole, uint32_t index, uint32_t count)
 }
 
 /*
+ * first_request returns where in the list of requests a worker begins, when those before it perform BEFORE requests: where
+ * these end, so that each request is sent as often as the others, however the connections are shared.
+ */
+static size_t
+first_request(const struct cell *cell, uint32_t index, uint32_t count, uint64_t before)
+{
+	size_t len = cell->requests->len;
+
+	return cell->config->requests == CONFIG_UNLIMITED ? len * index / count : (size_t)(before % len);
+}
+
+/*
  * init_workers gives each worker its connections, and requests in proportion, so that all end at about one time.  In an
  * open loop it is the schedule that sets the time: each has as many as the others, and the first ones one more, as they take turns.
  */
@@ -66,6 +78,7 @@ init_workers(struct runner *runner, const struct cell *cell, uint32_t count)
 		if (result != 0)
 			return result;
 		runner->series[runner->len - 1] = &worker->stats.series;
+		worker->next_request = first_request(cell, runner->len - 1, count, given);
 		conns_before += conns;
 		given = upto;
 	}

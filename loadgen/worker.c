@@ -45,9 +45,8 @@ worker_take(struct worker *worker, struct flight *flight, uint64_t now_ns)
 		return false;
 	flight->index = worker->next_request;
 	flight->request = &requests->items[flight->index];
-	worker->next_request += worker->count;
-	while (worker->next_request >= requests->len)
-		worker->next_request -= requests->len;
+	if (++worker->next_request == requests->len)
+		worker->next_request = 0;
 	if (!worker->warming)
 		worker->left--;
 	worker->under_way++;
@@ -295,7 +294,6 @@ worker_init(struct worker *worker, const struct cell *cell, struct shared *share
 	    .pace_fd = -1,
 	    .quota = requests,
 	    .left = requests,
-	    .next_request = index % cell->requests->len,
 	    .address = cell->target->addresses,
 	};
 	TAILQ_INIT(&worker->pending);

@@ -23,7 +23,11 @@ explain(const struct cell *cell, const struct result *result)
 	case CELL_INTERRUPTED:
 		break;
 	case CELL_UNREACHABLE:
-		if (result->error == ECONNREFUSED)
+		if (cell->target->proxy != NULL && result->error != EPROTO)
+			complain("%s: cannot connect through the proxy %s:%u: %s%s", url, cell->target->proxy,
+			    cell->target->proxy_port, text,
+			    result->error == ECONNREFUSED ? "; is the proxy running?" : "");
+		else if (result->error == ECONNREFUSED)
 			complain("%s: %s; is the server running?", url, text);
 		else
 			complain("%s: cannot connect: %s%s", url, text, dial_advice(result->error));

@@ -76,6 +76,9 @@ route_resolve(struct target *target, const struct config *config, char *error, s
 	if (target->proxy != NULL)
 		snprintf(error, error_size, "-X %s: cannot resolve %s: %s", config->proxy, target->proxy, why);
 	else
-		snprintf(error, error_size, "%s: cannot resolve %s: %s", target->url, target->host, why);
+		snprintf(error, error_size, "%s: cannot resolve %s: %s%s", target->url, target->host, why,
+		    family == AF_INET    ? "; --source is IPv4, so only such addresses are tried"
+		    : family == AF_INET6 ? "; --source is IPv6, so only such addresses are tried"
+					 : "");
 	return -1;
 }

@@ -168,7 +168,8 @@ class TestProxy:
 
         with ScriptedServer(script) as proxy:
             done = loadgen("-n", 5, "-X", f"127.0.0.1:{proxy.port}", "https://host/")
-        assert done.stderr == "loadgen: https://host/: cannot connect: connection reset by peer\n"
+        assert done.stderr == (f"loadgen: https://host/: cannot connect through the proxy 127.0.0.1:{proxy.port}: "
+                               "connection reset by peer\n")
 
     def test_a_proxy_that_never_answers_times_out(self):
         with ScriptedServer(lambda peer: peer.request() and peer.request()) as proxy:

@@ -158,7 +158,7 @@ class TestRequests:
             assert_all_well(one_cell("-n", 1, server.url), 1)
         assert f"\r\nHost: 127.0.0.1:{server.port}\r\n".encode() in seen[0]
         done = loadgen("-n", 1, "-X", "127.0.0.1:1", "https://localhost/")
-        assert done.stderr.startswith("loadgen: https://localhost/: connection refused")
+        assert done.stderr.startswith("loadgen: https://localhost/: cannot connect through the proxy 127.0.0.1:1: ")
 
 
 class TestAgreement:
@@ -220,7 +220,7 @@ class TestAgreement:
         (["-f", "SSL2"], "-f SSL2: this system's OpenSSL does not have it"),
         (["-f", "TLS9"], "-f TLS9: use "),
         (["-Z", "NO-SUCH"], "-Z NO-SUCH: OpenSSL knows no such ciphers"),
-        (["-E", "/no/such.pem"], "-E /no/such.pem: the file has no certificate"),
+        (["-E", "/no/such.pem"], "-E /no/such.pem: cannot read the file: No such file or directory"),
     ])
     def test_an_option_that_cannot_be_had_is_one_line(self, options, says):
         done = loadgen(*options, "https://127.0.0.1:1/")

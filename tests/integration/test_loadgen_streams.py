@@ -1,0 +1,102 @@
+"""loadgen started by somebody careless: streams that are closed, lists that do not divide, addresses that do not fit."""
+
+import collections
+import os
+import subprocess
+import time
+
+import pytest
+
+from load import LOADGEN, ScriptedServer, answering, default_sigint, free_port, loadgen, one_cell
+from servers import PATIENCE
+
+
+def without(*streams):
+    """What to do in the child, so that loadgen starts without these."""
+
+    def close():
+        default_sigint()
+        for stream in streams:
+            os.close(stream)
+
+    return close
+
+
+class TestStreams:
+    def test_no_socket_gets_the_number_of_a_closed_stream(self):
+        def slow(peer):
+            while peer.request():
+                time.sleep(0.3)
+                peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+        with ScriptedServer(slow) as server:
+            process = subprocess.Popen([LOADGEN, "-n", "4", "-k", server.url], preexec_fn=without(0, 1, 2))
+            deadline = time.monotonic() + PATIENCE
+            while server.connections == 0 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            links = [os.readlink(f"/proc/{process.pid}/fd/{stream}") for stream in range(3)]
+            assert process.wait(PATIENCE) == 1  # nobody can read the report
+        assert links == ["/dev/null"] * 3
+
+    @pytest.mark.parametrize("more", [[], ["-v", "4"], ["--json", "-"], ["-c", "1,2"]])
+    def test_a_report_that_nobody_can_get_is_a_failure(self, more):
+        with ScriptedServer(answering()) as server:
+            done = subprocess.run([LOADGEN, "-q", "-n", "10", *more, server.url], stderr=subprocess.PIPE, text=True,
+                                  preexec_fn=without(1), timeout=PATIENCE, check=False)
+        assert (done.returncode, done.stderr) == (1, "loadgen: cannot write to standard output\n")
+
+    def test_without_standard_error_the_report_is_as_ever(self):
+        with ScriptedServer(answering()) as server:
+            done = subprocess.run([LOADGEN, "-n", "400", "-c", "2", "-k", server.url], stdout=subprocess.PIPE, text=True,
+                                  preexec_fn=without(0, 2), timeout=PATIENCE, check=False)
+        assert done.returncode in (0, 3)
+        assert "Complete requests:      400\n" in done.stdout and "Completed 100" not in done.stdout
+
+
+class TestLists:
+    @pytest.mark.parametrize("load", [["-c", 3], ["-c", 7], ["-c", 3, "--pipeline", 5], ["--rate", 1000]])
+    def test_every_line_is_sent_as_often_however_the_threads_share_the_connections(self, tmp_path, load):
+        (tmp_path / "urls").write_text("/a\n/b\n/c\n/d\n")
+        seen = collections.Counter()
+
+        def count(request):
+            seen[request.split()[1]] += 1
+            return b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+        with ScriptedServer(answering(count)) as server:
+            cell = one_cell("-n", 120, "-k", "--threads", 2, "--urls", tmp_path / "urls", *load, server.url)
+        assert (cell["complete"], cell["failed"]) == (120, 0)
+        assert seen == {b"/a": 30, b"/b": 30, b"/c": 30, b"/d": 30}
+
+
+class TestMessages:
+    def test_lines_below_the_report_fit_a_terminal(self):
+        def stall_once(peer):
+            for number in range(40):
+                if not peer.request():
+                    return
+                if number == 20:
+                    time.sleep(0.5)
+                peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+        with ScriptedServer(stall_once) as server:
+            done = loadgen("-n", 40, "-k", "-q", server.url)
+        assert "The slowest request took" in done.stdout
+        assert max(len(line) for line in done.stdout.splitlines()) <= 80
+
+    @pytest.mark.parametrize("url", ["http://host/", "https://host/"])
+    def test_a_proxy_that_is_down_is_not_taken_for_the_server(self, url):
+        proxy = f"127.0.0.1:{free_port()}"
+        done = loadgen("-n", 1, "-X", proxy, url)
+        assert done.returncode == 1
+        assert done.stderr == (f"loadgen: {url}: cannot connect through the proxy {proxy}: connection refused; "
+                               "is the proxy running?\n")
+
+    def test_an_address_of_the_other_kind_is_said_to_be_the_reason(self):
+        done = loadgen("-n", 1, "-B", "127.0.0.1", "http://[::1]:1/")
+        assert done.returncode == 1
+        assert done.stderr.endswith("; --source is IPv4, so only such addresses are tried\n")
+
+    def test_a_certificate_that_must_not_be_read(self, tmp_path):
+        done = loadgen("-n", 1, "-E", tmp_path, "https://127.0.0.1:1/")
+        assert (done.returncode, done.stderr) == (2, f"loadgen: -E {tmp_path}: cannot read the file: Is a directory\n")

@@ -133,6 +133,22 @@ class TestEnds:
         assert cell["keepalive_requests"] == 24
 
 
+    def test_time_is_up_in_the_midst_of_answers_without_end(self):
+        """They come faster than they are read: there is always more to do, and yet the clock must be looked at."""
+
+        def script(peer):
+            if peer.request():
+                peer.send(HEAD + b"\r\n")
+                while True:
+                    peer.send(endless)
+
+        endless = bytes(64 << 20)
+        with ScriptedServer(script) as server:
+            cell = one_cell("-c", 64, "--duration", 0.5, server.url)
+        assert (cell["complete"], cell["unfinished"]) == (0, 64)
+        assert cell["duration_s"] < 5  # without the bound on two CPUs: 12 and more
+
+
 class TestPipeline:
     @staticmethod
     def in_groups(depth, answer):

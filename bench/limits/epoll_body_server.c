@@ -5,7 +5,7 @@
  * cache again and again.  No deadlines, no limits, no errors, one request at
  * a time on a connection: for bench/ only.
  *
- *   cc -O2 -o epoll_body_server bench/limits/epoll_body_server.c && ./epoll_body_server [PORT [BYTES [COUNTER]]]
+ *   cc -D_GNU_SOURCE -O2 -o epoll_body_server bench/limits/epoll_body_server.c && ./epoll_body_server [PORT [BYTES [COUNTER]]]
  *
  * It prints its port and serves 127.0.0.1 until it is killed. COUNTER: see counter.h.
  */

@@ -5,7 +5,7 @@
  * read a request, and no epoll_ctl but when a connection opens.  No deadlines,
  * and it ends at the first thing that is not as expected: for bench/ only.
  *
- *   cc -O2 -o epoll_client bench/limits/epoll_client.c
+ *   cc -D_GNU_SOURCE -O2 -o epoll_client bench/limits/epoll_client.c
  *   ./epoll_client [-1] [-l] [-c CONNECTIONS] [-d DEPTH] [-t SECONDS] PORT [TARGET]
  *
  *   -1  a connection for each request, closed when the answer is whole

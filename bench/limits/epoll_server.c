@@ -3,7 +3,7 @@
  * nothing: it finds CRLF CRLF and answers the lab's 16 bytes, all answers to
  * one read in one write.  No deadlines, no limits, no errors: for bench/ only.
  *
- *   cc -O2 -o epoll_server bench/limits/epoll_server.c && ./epoll_server [PORT [COUNTER]]
+ *   cc -D_GNU_SOURCE -O2 -o epoll_server bench/limits/epoll_server.c && ./epoll_server [PORT [COUNTER]]
  *
  * It prints its port and serves 127.0.0.1 until it is killed. COUNTER: see counter.h.
  */

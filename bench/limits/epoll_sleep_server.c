@@ -4,7 +4,7 @@
  * that the next one to wake is the head of a queue.  No deadlines, no limits,
  * no errors: for bench/ only.
  *
- *   cc -O2 -o epoll_sleep_server bench/limits/epoll_sleep_server.c && ./epoll_sleep_server [PORT [MILLISECONDS]]
+ *   cc -D_GNU_SOURCE -O2 -o epoll_sleep_server bench/limits/epoll_sleep_server.c && ./epoll_sleep_server [PORT [MILLISECONDS]]
  *
  * It prints its port and serves 127.0.0.1 until it is killed.
  */

@@ -60,7 +60,7 @@ void conn_note_ready(struct conn *conn, uint64_t now_ns);
 
 /*
  * conn_send sends what it can of the requests, after the handshakes.  NOW_NS is the present time.  Returns 0, also when it
- * waits for the socket, or the errno value.
+ * waits for the socket, or for the other connections to have their turn, or the errno value.
  */
 MUST_CHECK int conn_send(struct conn *conn, uint64_t now_ns);
 

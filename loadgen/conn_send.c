@@ -9,6 +9,7 @@
 #include "loadgen/worker.h"
 
 #define PARTS_MAX 64 /* requests in one send */
+#define SENDS_MAX 16 /* in a row; then the other connections have their turn */
 
 /* put sends PARTS. Returns how many bytes left, or -errno. */
 static ssize_t
@@ -85,9 +86,14 @@ conn_send(struct conn *conn, uint64_t now_ns)
 			return error;
 		now_ns = clock_now_ns();
 	}
-	while (conn->sent_flights < conn->len) {
-		ssize_t len = send_some(conn);
+	for (int sends = 0; conn->sent_flights < conn->len; sends++) {
+		ssize_t len;
 
+		if (sends == SENDS_MAX) {
+			event_active(&conn->event, EV_WRITE, 0);
+			break;
+		}
+		len = send_some(conn);
 		if (len == -EINTR)
 			continue;
 		if (len < 0)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import threading
 
 import pytest
@@ -111,6 +112,18 @@ class TestBodies:
             done = loadgen("-n", 2, "-p", path, *chunked, server.url)
         assert done.returncode == 1
         assert done.stderr == f"loadgen: {server.url}: cannot read the request's body any more: input/output error\n"
+
+    def test_time_is_up_in_the_midst_of_bodies_that_leave_without_a_pause(self, tmp_path):
+        def script(peer):
+            while peer.socket.recv(1 << 20, socket.MSG_TRUNC):
+                pass
+
+        with (tmp_path / "body").open("wb") as file:
+            file.truncate(8 << 30)
+        with ScriptedServer(script) as server:
+            cell = one_cell("-c", 200, "--duration", 0.5, "-p", tmp_path / "body", server.url)
+        assert (cell["complete"], cell["unfinished"]) == (0, 200)
+        assert cell["duration_s"] < 5  # while each connection was served until its socket was full, on two CPUs: 7
 
     def test_a_body_in_a_pipe_is_refused(self, tmp_path):
         done = loadgen("-p", "/dev/null", "http://127.0.0.1:1/")

@@ -221,7 +221,7 @@ check: deps-check
 	@tools/check
 
 ## bench: our servers, and loadgen, beside the real programs (BENCH: which of bench/), each in one run
-BENCH ?= async_server prefork_server loadgen fidelity
+BENCH ?= async_server prefork_server loadgen agree fidelity
 bench: deps-bench
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@status=0; for bench in $(BENCH); do bench/$$bench --bin $(OUT)/bin || status=1; done; exit $$status

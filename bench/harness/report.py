@@ -59,6 +59,8 @@ def print_start(title, table):
 class GoalList:
     """What a server is to reach, and what was measured."""
 
+    title = "Goals"
+
     def __init__(self):
         self.rows = []  # (goal, measured, reached)
 
@@ -66,7 +68,7 @@ class GoalList:
         self.rows.append((goal, measured, bool(reached)))
 
     def print(self):
-        print("\nGoals")
+        print(f"\n{self.title}")
         for goal, measured, reached in self.rows:
             print(f"{goal:<46}{measured:>24}  {'reached' if reached else 'MISSED'}".rstrip())
 

@@ -5,7 +5,7 @@ import re
 
 from servers import ROOT
 
-TABLES = {"loadgen": "loadgen/config.c"}
+TABLES = {"loadgen": "loadgen/config_options.c"}
 ROW = re.compile(r"\{OPTION_(\w+),(.*?)(?=\n    \{|\n\};)", re.S)
 VALUELESS = {"FLAG", "HELP", "VERSION"}
 

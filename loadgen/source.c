@@ -4,24 +4,12 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-static int refuse(char *error, size_t error_size, const char *format, ...) PRINTF_LIKE(3, 4);
-
-static int
-refuse(char *error, size_t error_size, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(error, error_size, format, args);
-	va_end(args);
-	return -EINVAL;
-}
+#include "loadgen/refuse.h"
 
 /* read_address reads TEXT[0..LEN), a number and perhaps a zone, never a name. */
 static bool

@@ -2,7 +2,6 @@
 #include "loadgen/target.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,8 @@
 #include <strings.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+
+#include "loadgen/refuse.h"
 
 #define PORT_HTTP 80
 #define PORT_HTTPS 443
@@ -21,19 +22,6 @@ struct parts {
 	size_t host_len, port_len;
 	bool brackets;
 };
-
-static int refuse(char *error, size_t error_size, const char *format, ...) PRINTF_LIKE(3, 4);
-
-static int
-refuse(char *error, size_t error_size, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(error, error_size, format, args);
-	va_end(args);
-	return -EINVAL;
-}
 
 /* An address of a Unix socket, as target->addresses. */
 struct unix_address {

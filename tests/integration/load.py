@@ -16,14 +16,16 @@ OK = b"HTTP/1.1 200 OK\r\nServer: toy/1\r\nContent-Length: 5\r\n\r\nhello"
 WELL = (0, 3)  # on a machine that is busy loadgen may find that its own figures cannot be trusted
 
 
-def default_sigint():
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a test runner in the background may hand down an ignored one
+def default_signals():
+    """For Popen's preexec_fn: a test runner in the background, or under nohup, may hand down ignored ones."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def loadgen(*arguments, timeout=60, **more):
     """Runs loadgen to its end. Returns the finished process, with text in stdout and stderr."""
     return subprocess.run([LOADGEN, *map(str, arguments)], capture_output=True, text=True, errors="replace", timeout=timeout,
-                          stdin=subprocess.DEVNULL, preexec_fn=default_sigint, **more)
+                          stdin=subprocess.DEVNULL, preexec_fn=default_signals, **more)
 
 
 def loadgen_json(*arguments, status=0, **more):

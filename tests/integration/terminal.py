@@ -7,12 +7,12 @@ import os
 import pty
 import re
 import select
-import signal
 import struct
 import subprocess
 import termios
 import time
 
+from load import default_signals
 from servers import PATIENCE
 
 CONTROL = re.compile(r"\x1b\[(\d*)([A-Za-z])|\x1b\[?\d*$|\r|\n|.", re.S)
@@ -89,7 +89,7 @@ class Terminal:
         self.process = subprocess.Popen(
             list(map(str, command)), stdin=subprocess.DEVNULL, stdout=follower if stdout is None else stdout, stderr=follower,
             env={**environment, "TERM": "xterm", "LC_ALL": "C.UTF-8", **(env or {})},
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+            preexec_fn=default_signals)
         os.close(follower)
 
     def resize(self, columns, rows):

@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from load import LOADGEN, OK, WELL, ScriptedServer, answering, default_sigint, free_port, loadgen, loadgen_json, one_cell
+from load import LOADGEN, OK, WELL, ScriptedServer, answering, default_signals, free_port, loadgen, loadgen_json, one_cell
 from servers import PATIENCE, wait_until
 
 
@@ -289,7 +289,7 @@ def os_umask():
 class TestInterrupt:
     def start(self, *arguments):
         return subprocess.Popen([LOADGEN, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                preexec_fn=default_sigint)
+                                preexec_fn=default_signals)
 
     def test_sigint_prints_what_was_measured(self, tmp_path):
         answered = []
@@ -352,7 +352,7 @@ class TestInterrupt:
 
 def limit_files(soft, hard):
     def apply():
-        default_sigint()
+        default_signals()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
     return apply
@@ -377,7 +377,7 @@ def test_running_out_of_files_meanwhile_is_named():
     crowded = 'for fd in $(seq 10 49); do eval "exec $fd</dev/null"; done; ulimit -n 64; exec "$@"'
     with ScriptedServer(answering(keep=False)) as server:
         done = subprocess.run(["bash", "-c", crowded, "bash", LOADGEN, "-n", "100", "-c", "20", server.url], timeout=60,
-                              preexec_fn=default_sigint, capture_output=True, text=True)
+                              preexec_fn=default_signals, capture_output=True, text=True)
     assert done.returncode == 1
     assert re.fullmatch(rf"loadgen: {server.url}: too many open files at concurrency 20; raise the limit of open files with "
                         r"ulimit -n\n", done.stderr)

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from load import (LOADGEN, OK, ScriptedServer, answering, default_sigint, free_port, loadgen, loadgen_json,
+from load import (LOADGEN, OK, ScriptedServer, answering, default_signals, free_port, loadgen, loadgen_json,
                   one_cell)
 from servers import PATIENCE
 
@@ -107,7 +107,7 @@ class TestReceive:
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
         def small_stack():  # the threads of loadgen take theirs from this limit
-            default_sigint()
+            default_signals()
             resource.setrlimit(resource.RLIMIT_STACK, (STACK, STACK))
 
         with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:

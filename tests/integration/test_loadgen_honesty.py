@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from load import LOADGEN, OK, Peer, ScriptedServer, answering, default_sigint, loadgen
+from load import LOADGEN, OK, Peer, ScriptedServer, answering, default_signals, loadgen
 from servers import PATIENCE, ROOT, AsyncServer
 
 DOUBTFUL = 3  # the exit status when loadgen's checks of itself fail
@@ -41,7 +41,7 @@ class TestStall:
             running = {
                 name: subprocess.Popen(
                     [LOADGEN, "-k", "-c", "10", "--duration", "5", "--json", folder / name, *options, url], text=True,
-                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=default_sigint)
+                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=default_signals)
                 for name, options in loads.items()
             }
             time.sleep(2)

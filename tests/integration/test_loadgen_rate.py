@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from load import LOADGEN, OK, ScriptedServer, answering, default_sigint, loadgen
+from load import LOADGEN, OK, ScriptedServer, answering, default_signals, loadgen
 from servers import PATIENCE, wait_until
 
 DOUBTFUL = 3  # the exit status when loadgen's checks of itself fail, as they may on a machine that runs other tests too
@@ -169,7 +169,7 @@ class TestEnds:
     def test_one_that_is_interrupted_while_it_warms_up_has_measured_nothing(self, load):
         with Stamping(pause=0.01) as server:
             with subprocess.Popen([LOADGEN, "--json", "-", "-k", "--warmup", "100", "--duration", "1", *load, server.url],
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=default_sigint) as process:
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=default_signals) as process:
                 wait_until(lambda: len(server.times) > 20, "the first requests")
                 process.send_signal(signal.SIGINT)
                 output, _ = process.communicate(timeout=PATIENCE)
@@ -211,7 +211,7 @@ class TestStalls:
     def test_what_was_due_while_loadgen_stood_still_leaves_afterwards(self):
         with Stamping() as server:
             with subprocess.Popen([LOADGEN, "--json", "-", "-k", "--rate", "100", "--duration", "2", server.url],
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=default_sigint) as process:
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=default_signals) as process:
                 wait_until(lambda: len(server.times) > 20, "the first requests")
                 process.send_signal(signal.SIGSTOP)
                 time.sleep(0.5)

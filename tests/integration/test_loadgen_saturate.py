@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from load import LOADGEN, OK, ScriptedServer, answering, default_sigint, free_port, loadgen
+from load import LOADGEN, OK, ScriptedServer, answering, default_signals, free_port, loadgen
 from servers import PATIENCE, AsyncServer, PreforkServer
 
 STEP = ("--until-saturated", "--duration", "0.4")
@@ -150,7 +150,7 @@ class TestClosedLoop:
     def test_sigint_tells_the_steps_so_far(self):
         with ScriptedServer(answering()) as server:
             process = subprocess.Popen([LOADGEN, "--until-saturated", "--duration", "0.3", server.url], stdout=subprocess.PIPE,
-                                       stderr=subprocess.PIPE, text=True, preexec_fn=default_sigint)
+                                       stderr=subprocess.PIPE, text=True, preexec_fn=default_signals)
             time.sleep(0.45)  # in the second step, or in the third
             process.send_signal(signal.SIGINT)
             out, _ = process.communicate(timeout=PATIENCE)

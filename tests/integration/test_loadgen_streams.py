@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from load import LOADGEN, ScriptedServer, answering, default_sigint, free_port, loadgen, one_cell
+from load import LOADGEN, ScriptedServer, answering, default_signals, free_port, loadgen, one_cell
 from servers import PATIENCE
 
 
@@ -15,7 +15,7 @@ def without(*streams):
     """What to do in the child, so that loadgen starts without these."""
 
     def close():
-        default_sigint()
+        default_signals()
         for stream in streams:
             os.close(stream)
 

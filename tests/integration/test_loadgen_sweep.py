@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from load import LOADGEN, OK, WELL, ScriptedServer, answering, default_sigint, free_port, loadgen, loadgen_json
+from load import LOADGEN, OK, WELL, ScriptedServer, answering, default_signals, free_port, loadgen, loadgen_json
 from servers import PATIENCE, wait_until
 
 
@@ -83,7 +83,7 @@ class TestRepetitions:
         with ScriptedServer(answering()) as dying, ScriptedServer(answering()) as server:
             process = subprocess.Popen(
                 [LOADGEN, "--json", "-", "--duration", "0.2", "-k", "--repeat", "8", dying.url, server.url],
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=default_sigint)
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=default_signals)
             wait_until(lambda: dying.connections >= 2, "a second repetition")
             dying.stop_listening()
             out, err = process.communicate(timeout=PATIENCE)
@@ -97,7 +97,7 @@ class TestRepetitions:
         with ScriptedServer(answering()) as server:
             process = subprocess.Popen(
                 [LOADGEN, "--json", "-", "--duration", "0.2", "-k", "--repeat", "100", server.url],
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=default_sigint)
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=default_signals)
             wait_until(lambda: server.connections >= 5, "a third repetition")  # before each but the first one request more
             process.send_signal(signal.SIGINT)
             out, _ = process.communicate(timeout=PATIENCE)

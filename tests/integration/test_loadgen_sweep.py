@@ -80,16 +80,22 @@ class TestRepetitions:
         assert cell["bytes"]["received"] == 8 * len(OK)
 
     def test_a_server_that_goes_away_leaves_what_was_measured(self):
-        with ScriptedServer(answering()) as dying, ScriptedServer(answering()) as server:
-            process = subprocess.Popen(
-                [LOADGEN, "--json", "-", "--duration", "0.2", "-k", "--repeat", "8", dying.url, server.url],
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=default_signals)
-            wait_until(lambda: dying.connections >= 2, "a second repetition")
-            dying.stop_listening()
-            out, err = process.communicate(timeout=PATIENCE)
-        cells = json.loads(out)["cells"]
-        assert process.returncode == 1
-        assert err.count(dying.url) == 1 and "is the server running?" in err  # it is not tried again
+        def script(peer):
+            """Goes away in the midst of a later repetition, when nobody waits to be accepted."""
+            asked = 0
+            while peer.request():
+                asked += 1
+                if peer.number > 0 and asked == 2 and not gone:
+                    gone.append(peer)
+                    dying.stop_listening()
+                peer.send(OK)
+
+        gone = []
+        with ScriptedServer(script) as dying, ScriptedServer(answering()) as server:
+            done = loadgen("--json", "-", "--duration", 0.2, "-k", "--repeat", 8, dying.url, server.url)
+        cells = json.loads(done.stdout)["cells"]
+        assert done.returncode == 1
+        assert done.stderr == f"loadgen: {dying.url}: connection refused; is the server running?\n"  # it is not tried again
         assert [cell["target"] for cell in cells] == [dying.url, server.url]
         assert all(cell["complete"] > 0 for cell in cells)
 

@@ -3,18 +3,12 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "loadgen/pacer.h"
-#include "loadgen/trace.h"
-
-#define SAMPLES_FIRST 4096 /* room for so many with -g at first */
-#define TURNS_MAX 256      /* events that are handled before the loop asks for more of them */
+#include "loadgen/worker_parts.h"
 
 void
 worker_abort(struct worker *worker, enum cell_end end, int error)
@@ -101,11 +95,11 @@ timeval_of(struct timeval *tv, uint64_t ns)
 }
 
 /*
- * on_timeout ends what has waited too long, and comes again when the next one
- * may have: a single timer for all connections.
+ * worker_on_timeout ends what has waited too long, and comes again when the next one may have: a single timer for all
+ * connections.
  */
-static void
-on_timeout(evutil_socket_t fd, short what, void *arg)
+void
+worker_on_timeout(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *worker = arg;
 	uint64_t limit = worker->cell->config->timeout_ns;
@@ -136,7 +130,7 @@ thread_cpu_ns(void)
 	return (uint64_t)now.tv_sec * NS_PER_SEC + (uint64_t)now.tv_nsec;
 }
 
-/* set_phase has on_phase called at END_NS. */
+/* set_phase has worker_on_phase called at END_NS. */
 static void
 set_phase(struct worker *worker, uint64_t end_ns)
 {
@@ -167,8 +161,8 @@ begin_counting(struct worker *worker, uint64_t now_ns)
 		set_phase(worker, now_ns + config->time_limit_ns);
 }
 
-static void
-on_phase(evutil_socket_t fd, short what, void *arg)
+void
+worker_on_phase(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *worker = arg;
 
@@ -184,8 +178,8 @@ on_phase(evutil_socket_t fd, short what, void *arg)
 		event_base_loopbreak(worker->base);
 }
 
-static void
-on_stop(evutil_socket_t fd, short what, void *arg)
+void
+worker_on_stop(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
@@ -199,132 +193,6 @@ worker_stop(struct worker *worker)
 
 	if (write(worker->stop_fd, &one, sizeof(one)) != sizeof(one))
 		return; /* the counter is full: it was told before */
-}
-
-/* base_open makes the thread's event base: edge-triggered, without locks, for only this thread touches it. */
-static struct event_base *
-base_open(void)
-{
-	struct event_config *config = event_config_new();
-	struct event_base *base = NULL;
-
-	if (config == NULL)
-		return NULL;
-	/* Connections that are read again at once (conn_receive) would never let it look at the time, and at `stop`. */
-	if (event_config_set_max_dispatch_interval(config, NULL, TURNS_MAX, 0) == 0 &&
-	    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV) == 0 &&
-	    event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE) == 0)
-		base = event_base_new_with_config(config);
-	event_config_free(config);
-	return base;
-}
-
-static int
-init_events(struct worker *worker)
-{
-	worker->base = base_open();
-	worker->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (worker->base == NULL || worker->stop_fd == -1)
-		return errno != 0 ? -errno : -ENOMEM;
-	if (evtimer_assign(&worker->timeout, worker->base, on_timeout, worker) != 0 ||
-	    evtimer_assign(&worker->phase, worker->base, on_phase, worker) != 0 ||
-	    event_assign(&worker->stop, worker->base, worker->stop_fd, EV_READ, on_stop, worker) != 0 ||
-	    event_add(&worker->stop, NULL) != 0)
-		return -ENOMEM;
-	return worker->cell->open_loop ? pacer_init(worker) : 0;
-}
-
-static int
-init_conns(struct worker *worker, uint32_t connections)
-{
-	const struct config *config = worker->cell->config;
-	bool traced = config->verbosity >= TRACE_HEADERS;
-
-	worker->conns = calloc(connections, sizeof(*worker->conns));
-	worker->flights = calloc((size_t)connections * (size_t)config->pipeline, sizeof(*worker->flights));
-	if (worker->conns == NULL || worker->flights == NULL)
-		return -ENOMEM;
-	if (traced) {
-		worker->traces = calloc(connections, sizeof(*worker->traces));
-		if (worker->traces == NULL)
-			return -ENOMEM;
-	}
-	for (uint32_t i = 0; i < connections; i++) {
-		if (traced)
-			worker->traces[i].out = config->data_on_stdout ? stderr : stdout;
-		/* One connection is enough to learn the server's name. */
-		conn_init(&worker->conns[i], worker, &worker->flights[i * (size_t)config->pipeline],
-		    i == 0 ? worker->stats.server : NULL, traced ? &worker->traces[i] : NULL);
-	}
-	worker->conns_len = connections;
-	return 0;
-}
-
-/* init_memory allocates what does not hang on the event base. */
-static int
-init_memory(struct worker *worker)
-{
-	const struct cell *cell = worker->cell;
-	int result = stats_init(&worker->stats);
-
-	if (result != 0)
-		return result;
-	worker->document_lens = malloc(cell->requests->len * sizeof(*worker->document_lens));
-	if (worker->document_lens == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < cell->requests->len; i++)
-		worker->document_lens[i] = -1;
-	if (cell->config->samples_file == NULL)
-		return 0;
-	worker->samples_room = worker->quota < SAMPLES_FIRST ? worker->quota : SAMPLES_FIRST;
-	worker->samples_room += worker->samples_room == 0;
-	worker->samples = calloc(worker->samples_room, sizeof(*worker->samples));
-	return worker->samples != NULL ? 0 : -ENOMEM;
-}
-
-int
-worker_init(struct worker *worker, const struct cell *cell, struct shared *shared, uint32_t index, uint32_t count,
-    uint32_t connections, uint64_t requests)
-{
-	int result;
-
-	*worker = (struct worker){
-	    .cell = cell,
-	    .shared = shared,
-	    .index = index,
-	    .count = count,
-	    .stop_fd = -1,
-	    .pace_fd = -1,
-	    .quota = requests,
-	    .left = requests,
-	    .address = cell->target->addresses,
-	};
-	TAILQ_INIT(&worker->pending);
-	TAILQ_INIT(&worker->idle);
-	result = init_memory(worker);
-	if (result == 0)
-		result = init_events(worker);
-	if (result == 0)
-		result = init_conns(worker, connections);
-	return result;
-}
-
-void
-worker_deinit(struct worker *worker)
-{
-	for (uint32_t i = 0; i < worker->conns_len; i++)
-		conn_close(&worker->conns[i]);
-	if (worker->base != NULL)
-		event_base_free(worker->base);
-	if (worker->stop_fd != -1)
-		close(worker->stop_fd);
-	pacer_deinit(worker);
-	free(worker->conns);
-	free(worker->flights);
-	free(worker->traces);
-	free(worker->document_lens);
-	free(worker->samples);
-	stats_deinit(&worker->stats);
 }
 
 /* begin sets the timers, and in a closed loop starts a request on every connection, all at once. */

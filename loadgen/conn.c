@@ -76,6 +76,23 @@ conn_start_sending(struct conn *conn, uint64_t now_ns)
 		event_active(&conn->event, EV_WRITE, 0);
 }
 
+void
+conn_call_again(struct conn *conn)
+{
+	const struct timeval at_once = {0};
+
+	if (event_add(&conn->event, &at_once) != 0)
+		worker_abort(conn->worker, CELL_RESOURCES, ENOMEM);
+}
+
+/* called_again: libevent takes an event whose timer has fired off its socket. */
+static void
+called_again(struct conn *conn)
+{
+	if (event_add(&conn->event, NULL) != 0)
+		worker_abort(conn->worker, CELL_RESOURCES, ENOMEM);
+}
+
 /* on_send_failed is only called from the event loop: what it leads to may start the next request. */
 static void
 on_send_failed(struct conn *conn, int error)
@@ -112,6 +129,8 @@ conn_on_ready(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	conn->error = 0;
+	if ((what & EV_TIMEOUT) != 0)
+		called_again(conn);
 	if ((what & EV_CLOSED) != 0)
 		conn->ended = true;
 	/* Tunnels and TLS wait for either direction, whatever they are doing. */
@@ -121,7 +140,7 @@ conn_on_ready(evutil_socket_t fd, short what, void *arg)
 	if (error != 0)
 		on_send_failed(conn, error);
 	/* Also while the request is still leaving: an early answer's edge comes only once. */
-	else if ((what & EV_READ) != 0 && conn->state == CONN_READY)
+	else if ((what & (EV_READ | EV_TIMEOUT)) != 0 && conn->state == CONN_READY)
 		conn_receive(conn);
 }
 

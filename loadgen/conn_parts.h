@@ -28,6 +28,12 @@ void conn_on_ready(evutil_socket_t fd, short what, void *conn);
  */
 void conn_start_sending(struct conn *conn, uint64_t now_ns);
 
+/*
+ * conn_call_again has conn_on_ready called in the next round of the event loop, behind timers and signals.  event_active
+ * would be this round: a server that sends faster than we read would make it last for ever, and nothing else were heard.
+ */
+void conn_call_again(struct conn *conn);
+
 /* conn_go_on_after continues when answers were read: with what is still under way, if the connection is gone, and with more. */
 void conn_go_on_after(struct conn *conn);
 

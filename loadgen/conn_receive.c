@@ -215,5 +215,5 @@ conn_receive(struct conn *conn)
 		if (!read_answers(conn, worker->buf, (size_t)len, now))
 			return;
 	}
-	event_active(&conn->event, EV_READ, 0);
+	conn_call_again(conn);
 }

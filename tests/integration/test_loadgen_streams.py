@@ -2,6 +2,7 @@
 
 import collections
 import os
+import signal
 import subprocess
 import time
 
@@ -9,6 +10,7 @@ import pytest
 
 from load import LOADGEN, ScriptedServer, answering, default_signals, free_port, loadgen, one_cell
 from servers import PATIENCE
+from test_loadgen_honesty import ailing  # pylint: disable=unused-import
 
 
 def without(*streams):
@@ -100,3 +102,42 @@ class TestMessages:
     def test_a_certificate_that_must_not_be_read(self, tmp_path):
         done = loadgen("-n", 1, "-E", tmp_path, "https://127.0.0.1:1/")
         assert (done.returncode, done.stderr) == (2, f"loadgen: -E {tmp_path}: cannot read the file: Is a directory\n")
+
+
+class TestEndless:
+    """Servers that send faster than loadgen can read, without an end: its timers and signals must be heard all the same."""
+
+    TINY = b"1\r\nx\r\n" * 500000
+
+    @classmethod
+    def flood(cls, peer):
+        peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            peer.send(cls.TINY)
+
+    def test_the_time_limit_counts(self, ailing):
+        with ScriptedServer(self.flood) as server:
+            cell = one_cell("-k", "-c", 6, "--duration", 0.5, server.url, env=ailing("slow"))
+        assert (cell["complete"], cell["unfinished"]) == (0, 6)
+        assert 0.5 <= cell["duration_s"] < 5
+
+    def test_the_time_out_counts(self, ailing):
+        with ScriptedServer(self.flood) as server:
+            cell = one_cell("-k", "-c", 6, "-n", 12, "-s", 0.3, server.url, status=1, env=ailing("slow"))
+        assert (cell["complete"], cell["failures"]["timeout"]) == (12, 12)
+
+    def test_sigint_is_heard(self, ailing):
+        with ScriptedServer(self.flood) as server:
+            process = subprocess.Popen([LOADGEN, "-q", "-k", "-c", "6", "-n", "6", server.url], stdout=subprocess.PIPE,
+                                       preexec_fn=default_signals, env=ailing("slow"))
+            deadline = time.monotonic() + PATIENCE
+            while server.connections < 6 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            time.sleep(0.5)
+            process.send_signal(signal.SIGINT)
+            try:
+                output, _ = process.communicate(timeout=PATIENCE)
+            finally:
+                process.kill()
+        assert process.returncode == 130 and b"Complete requests:      0\n" in output

@@ -9,6 +9,9 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "loadgen/refuse.h"
+
+#define EXPECTED_MAX 128
 
 /* next_item copies TEXT up to the next comma to ITEM and moves *TEXT behind it; false when it does not fit. */
 static bool
@@ -33,29 +36,25 @@ parse_number(const char *item, uint64_t min, uint64_t max, uint64_t *value)
 	return errno == 0 && *value >= min && *value <= max;
 }
 
-static int
-refuse_length(char *error, size_t error_size)
-{
-	snprintf(error, error_size, "more than %d values", LIST_MAX);
-	return -EINVAL;
-}
-
 /* append counts the value that stands behind the last one in, unless it is there already. */
 static int
 append(struct list *list, const char *item, char *error, size_t error_size)
 {
 	for (size_t i = 0; i < list->len; i++)
-		if (list->values[i] == list->values[list->len]) {
-			snprintf(error, error_size,
+		if (list->values[i] == list->values[list->len])
+			return refuse(error, error_size,
 			    "%s stands there twice; to measure a cell more than once use --repeat", item);
-			return -EINVAL;
-		}
 	list->len++;
 	return 0;
 }
 
-int
-list_parse_numbers(struct list *list, const char *text, uint64_t min, uint64_t max, char *error, size_t error_size)
+/* parse reads ITEM, which must lie between MIN and MAX. */
+typedef bool parse_fn(const char *item, uint64_t min, uint64_t max, uint64_t *value);
+
+/* parse_items reads the whole list; EXPECTED says what one of its values is. */
+static int
+parse_items(struct list *list, const char *text, parse_fn *parse, uint64_t min, uint64_t max, const char *expected,
+    char *error, size_t error_size)
 {
 	char item[32];
 
@@ -64,22 +63,28 @@ list_parse_numbers(struct list *list, const char *text, uint64_t min, uint64_t m
 		bool fits = next_item(&text, item, sizeof(item));
 
 		if (list->len == LIST_MAX)
-			return refuse_length(error, error_size);
-		if (!fits || !parse_number(item, min, max, &list->values[list->len])) {
-			snprintf(error, error_size,
-			    "\"%s\" is not a whole number from %llu to %llu; use one, or a list as in 5,10,20", item,
-			    (unsigned long long)min, (unsigned long long)max);
-			return -EINVAL;
-		}
+			return refuse(error, error_size, "more than %d values", LIST_MAX);
+		if (!fits || !parse(item, min, max, &list->values[list->len]))
+			return refuse(error, error_size, "\"%s\" is not %s", item, expected);
 		if (append(list, item, error, error_size) != 0)
 			return -EINVAL;
 	}
 	return 0;
 }
 
+int
+list_parse_numbers(struct list *list, const char *text, uint64_t min, uint64_t max, char *error, size_t error_size)
+{
+	char expected[EXPECTED_MAX];
+
+	snprintf(expected, sizeof(expected), "a whole number from %llu to %llu; use one, or a list as in 5,10,20",
+	    (unsigned long long)min, (unsigned long long)max);
+	return parse_items(list, text, parse_number, min, max, expected, error, error_size);
+}
+
 /* parse_rate reads a decimal number into thousandths. */
 static bool
-parse_rate(const char *item, uint64_t max, uint64_t *value)
+parse_rate(const char *item, uint64_t min, uint64_t max, uint64_t *value)
 {
 	char *end;
 	double rate;
@@ -88,53 +93,33 @@ parse_rate(const char *item, uint64_t max, uint64_t *value)
 		return false;
 	rate = strtod(item, &end);
 	*value = (uint64_t)llround(rate * LIST_RATE_UNIT);
-	return *end == '\0' && rate <= (double)max && *value >= 1;
+	return *end == '\0' && rate * LIST_RATE_UNIT <= (double)max && *value >= min;
 }
 
 int
 list_parse_rates(struct list *list, const char *text, uint64_t max, char *error, size_t error_size)
 {
-	char item[32];
+	char expected[EXPECTED_MAX];
 
-	list->len = 0;
-	while (text != NULL) {
-		bool fits = next_item(&text, item, sizeof(item));
+	snprintf(expected, sizeof(expected),
+	    "a number of requests per second from 0.001 to %llu; use one, or a list as in 100,200",
+	    (unsigned long long)max);
+	return parse_items(list, text, parse_rate, 1, max * LIST_RATE_UNIT, expected, error, error_size);
+}
 
-		if (list->len == LIST_MAX)
-			return refuse_length(error, error_size);
-		if (!fits || !parse_rate(item, max, &list->values[list->len])) {
-			snprintf(error, error_size,
-			    "\"%s\" is not a number of requests per second from 0.001 to %llu; use one, or a list as "
-			    "in 100,200",
-			    item, (unsigned long long)max);
-			return -EINVAL;
-		}
-		if (append(list, item, error, error_size) != 0)
-			return -EINVAL;
-	}
-	return 0;
+static bool
+parse_seconds(const char *item, uint64_t min, uint64_t max, uint64_t *value)
+{
+	return clock_parse_seconds(item, max, value) == 0 && *value >= min;
 }
 
 int
 list_parse_seconds(struct list *list, const char *text, double max_s, char *error, size_t error_size)
 {
-	char item[32];
+	char expected[EXPECTED_MAX];
 
-	list->len = 0;
-	while (text != NULL) {
-		bool fits = next_item(&text, item, sizeof(item));
-
-		if (list->len == LIST_MAX)
-			return refuse_length(error, error_size);
-		if (!fits ||
-		    clock_parse_seconds(item, (uint64_t)(max_s * (double)NS_PER_SEC), &list->values[list->len]) != 0) {
-			snprintf(error, error_size,
-			    "\"%s\" is not a number of seconds from 0 to %g; use one, or a list as in 0.1,0.2", item,
-			    max_s);
-			return -EINVAL;
-		}
-		if (append(list, item, error, error_size) != 0)
-			return -EINVAL;
-	}
-	return 0;
+	snprintf(
+	    expected, sizeof(expected), "a number of seconds from 0 to %g; use one, or a list as in 0.1,0.2", max_s);
+	return parse_items(
+	    list, text, parse_seconds, 0, (uint64_t)(max_s * (double)NS_PER_SEC), expected, error, error_size);
 }

@@ -6,8 +6,8 @@
 #define FONT "DejaVu Sans"
 #define INK "#444444"
 #define DECADES 20 /* highest over lowest, from which on an axis is logarithmic */
-#define WIDTH 900
-#define HEIGHT 400 /* of a panel */
+#define WIDTH 900U
+#define HEIGHT 400U /* of a panel */
 
 static const struct {
 	const char *color;

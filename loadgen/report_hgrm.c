@@ -52,5 +52,5 @@ report_hgrm(FILE *out, const void *what)
 	    summary_ms(histogram_sd(histogram)));
 	fprintf(out, "#[Max     = %12.5f, Total count    = %12" PRIu64 "]\n",
 	    summary_ms((double)histogram_at(histogram, histogram->count)), histogram->count);
-	fprintf(out, "#[Buckets = %12u, SubBuckets     = %12u]\n", 64 - HISTOGRAM_BITS + 1, 1U << HISTOGRAM_BITS);
+	fprintf(out, "#[Buckets = %12u, SubBuckets     = %12u]\n", 64U - HISTOGRAM_BITS + 1, 1U << HISTOGRAM_BITS);
 }

@@ -230,8 +230,7 @@ note_unfinished(struct worker *worker, uint64_t now_ns)
 	struct flight *flight;
 
 	stats->unfinished = worker->under_way;
-	TAILQ_FOREACH(flight, &worker->pending, pending)
-	{
+	for (flight = TAILQ_FIRST(&worker->pending); flight != NULL; flight = TAILQ_NEXT(flight, pending)) {
 		uint64_t age = now_ns - flight->timing.due_ns;
 
 		stats_record_under_way(stats, flight->timing.start_ns, now_ns);

@@ -345,7 +345,8 @@ test_every_option_that_cannot_be_had_is_named(void **state)
 	    {{.ciphers = "AES128-SHA:TLS_NO_SUCH"}, "knows no such ciphers"},
 	    {{.ciphers = ""}, "knows no such ciphers"},
 	    {{.ciphers = " :,"}, "knows no such ciphers"},
-	    {{.certificate = "/no/such/file.pem"}, "-E /no/such/file.pem: cannot read the file: No such file or directory"},
+	    {{.certificate = "/no/such/file.pem"},
+		"-E /no/such/file.pem: cannot read the file: No such file or directory"},
 	    {{.certificate = "/dev/null"}, "has no certificate"},
 	    {{.certificate = "/"}, "cannot read the file: Is a directory"},
 	};

@@ -134,7 +134,7 @@ conn_on_ready(evutil_socket_t fd, short what, void *arg)
 	if ((what & EV_CLOSED) != 0)
 		conn->ended = true;
 	/* Tunnels and TLS wait for either direction, whatever they are doing. */
-	if (error == 0 && ((what & EV_WRITE) != 0 || conn->tls != NULL || conn->tunnel != NULL) &&
+	if (error == 0 && ((what & (EV_WRITE | EV_TIMEOUT)) != 0 || conn->tls != NULL || conn->tunnel != NULL) &&
 	    (conn->state < CONN_READY || conn->sent_flights < conn->len))
 		error = conn_send(conn, clock_now_ns());
 	if (error != 0)

@@ -90,7 +90,7 @@ conn_send(struct conn *conn, uint64_t now_ns)
 		ssize_t len;
 
 		if (sends == SENDS_MAX) {
-			event_active(&conn->event, EV_WRITE, 0);
+			conn_call_again(conn);
 			break;
 		}
 		len = send_some(conn);

@@ -9,7 +9,6 @@
 #include "loadgen/worker_parts.h"
 
 #define SAMPLES_FIRST 4096 /* room for so many with -g at first */
-#define TURNS_MAX 256      /* events that are handled before the loop asks for more of them */
 
 /* base_open makes the thread's event base: edge-triggered, without locks, for only this thread touches it. */
 static struct event_base *
@@ -20,9 +19,7 @@ base_open(void)
 
 	if (config == NULL)
 		return NULL;
-	/* Connections that are read again at once (conn_receive) would never let it look at the time, and at `stop`. */
-	if (event_config_set_max_dispatch_interval(config, NULL, TURNS_MAX, 0) == 0 &&
-	    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV) == 0 &&
+	if (event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV) == 0 &&
 	    event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE) == 0)
 		base = event_base_new_with_config(config);
 	event_config_free(config);

@@ -70,7 +70,7 @@ struct result {
 	uint64_t warmup_ns;     /* cut off before the figures begin */
 	uint64_t wall_offset_ns; /* CLOCK_REALTIME minus CLOCK_MONOTONIC */
 	int64_t document_len;    /* body length of the first good response; -1: there was none */
-	struct sample *samples;  /* stats.complete of them with -g, sorted by total time; else NULL */
+	struct sample *samples;  /* stats.complete of them with -g, else NULL */
 };
 
 #endif

@@ -89,16 +89,33 @@ settle_load(struct config *config)
 		config->requests = config->time_limit_ns > 0 ? CONFIG_UNLIMITED : REQUESTS;
 }
 
+/* check_concurrency: in a closed loop each connection has something to do, and no more counts than was asked for. */
+static void
+check_concurrency(const struct config *config)
+{
+	const uint64_t requests = (uint64_t)config->requests, pipeline = (uint64_t)config->pipeline;
+
+	for (size_t i = 0; i < config->concurrency.len && !config_open_loop(config); i++) {
+		unsigned long long at_a_time = config->concurrency.values[i];
+
+		if (at_a_time > requests)
+			options_fail(&config_options,
+			    "Cannot use concurrency level greater than total number of requests (-c %llu, -n %llu)",
+			    at_a_time, (unsigned long long)requests);
+		if (config->warmup_ns > 0 && at_a_time * pipeline > requests) /* all of these end, and count */
+			options_fail(&config_options,
+			    "Cannot warm up with more requests under way than shall count: -c %llu x --pipeline %llu, "
+			    "-n %llu",
+			    at_a_time, (unsigned long long)pipeline, (unsigned long long)requests);
+	}
+}
+
 static void
 check_consistency(struct config *config)
 {
 	settle_load(config);
 	config->spec.proxied = config->proxy != NULL;
-	for (size_t i = 0; i < config->concurrency.len; i++)
-		if (!config_open_loop(config) && config->concurrency.values[i] > (uint64_t)config->requests)
-			options_fail(&config_options,
-			    "Cannot use concurrency level greater than total number of requests (-c %llu, -n %lld)",
-			    (unsigned long long)config->concurrency.values[i], (long long)config->requests);
+	check_concurrency(config);
 	if (config->post_file != NULL && config->put_file != NULL)
 		options_fail(&config_options, "Cannot mix POST and PUT: give -p or -u");
 	if (config->spec.head && (config->post_file != NULL || config->put_file != NULL))

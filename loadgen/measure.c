@@ -2,6 +2,8 @@
 #include "loadgen/measure.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "loadgen/complain.h"
 #include "loadgen/dial.h"
@@ -85,11 +87,33 @@ add_figures(struct row *row, const struct result *result)
 	return 0;
 }
 
+/* keep_samples adds those of RESULT to what SWEEP has from repetitions before. Returns 0 or -ENOMEM. */
+static int
+keep_samples(struct sweep *sweep, struct result *result)
+{
+	size_t len = sweep->samples_len + (size_t)result->stats.complete;
+	struct sample *all;
+
+	if (sweep->samples_len == 0) { /* without a copy: there may be millions */
+		free(sweep->samples);
+		sweep->samples = result->samples;
+		result->samples = NULL;
+	} else if (result->samples != NULL) {
+		all = reallocarray(sweep->samples, len, sizeof(*all));
+		if (all == NULL)
+			return -ENOMEM;
+		memcpy(&all[sweep->samples_len], result->samples, (size_t)result->stats.complete * sizeof(*all));
+		sweep->samples = all;
+	}
+	sweep->samples_len = sweep->samples != NULL ? len : 0;
+	return 0;
+}
+
 /* keep_figures takes the figures of a run that ended as it should. Returns 0 or -ENOMEM. */
 static int
 keep_figures(struct sweep *sweep, struct row *row, int64_t repetition)
 {
-	const struct result *result = &sweep->result;
+	struct result *result = &sweep->result;
 	struct summary single;
 
 	/* What was broken off before anything was done says nothing, but for the report that is there anyway. */
@@ -100,7 +124,7 @@ keep_figures(struct sweep *sweep, struct row *row, int64_t repetition)
 	if (add_figures(row, result) != 0)
 		return -ENOMEM;
 	row->measured = true;
-	return 0;
+	return keep_samples(sweep, result);
 }
 
 /*

@@ -45,8 +45,9 @@ print_microseconds(FILE *out, const struct row *row)
 	if (row->cell.target->tls)
 		fprintf(out, "Connect is TCP's handshake and that of TLS; the line TLS is its part.\n");
 	if (open)
-		fprintf(out, "Response counts from when a request was due, Service from when it was sent; Delay lies\n"
-			     "between.  Send lag is the delay of those that had a connection free: loadgen's own.\n");
+		fprintf(out, "Response counts from when a request was due, Service from when it was sent;\n"
+			     "Delay lies between.  Send lag is the delay of those that had a connection free:\n"
+			     "loadgen's own.\n");
 }
 
 static void
@@ -67,7 +68,7 @@ print_percentiles(FILE *out, const struct row *row)
 {
 	const struct summary *summary = &row->summary;
 
-	fprintf(out, "\nPercentiles of the %s time (us)%s\n", row->cell.open_loop ? "response" : "total",
+	fprintf(out, "\nPercentiles of the %s (us)%s\n", row->cell.open_loop ? "response" : "total time",
 	    row->cell.config->no_deviation ? "" : ", and where the true ones lie (95% confidence)");
 	print_percentile(out, "50%", 50, summary->percentiles[50], &summary->p50_interval, row);
 	print_percentile(out, "90%", 90, summary->percentiles[90], &summary->p90_interval, row);

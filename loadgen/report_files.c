@@ -1,6 +1,7 @@
 /* ab's two files: percentiles as CSV (-e), and a line for each request as TSV (-g). */
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "common/clock.h"
@@ -22,16 +23,25 @@ whole_ms(uint64_t ns)
 	return lround(summary_ms((double)ns));
 }
 
+static int
+compare_samples(const void *a, const void *b)
+{
+	const struct sample *left = a, *right = b;
+
+	return (left->total_ns > right->total_ns) - (left->total_ns < right->total_ns);
+}
+
 void
 report_samples(FILE *out, const void *what)
 {
 	const struct sweep *sweep = what;
-	const struct result *result = &sweep->result;
 
+	if (sweep->samples_len > 0)
+		qsort(sweep->samples, sweep->samples_len, sizeof(*sweep->samples), compare_samples);
 	fprintf(out, "starttime\tseconds\tctime\tdtime\tttime\twait\n");
-	for (uint64_t i = 0; result->samples != NULL && i < result->stats.complete; i++) {
-		const struct sample *sample = &result->samples[i];
-		time_t seconds = (time_t)((sample->start_ns + result->wall_offset_ns) / NS_PER_SEC);
+	for (size_t i = 0; i < sweep->samples_len; i++) {
+		const struct sample *sample = &sweep->samples[i];
+		time_t seconds = (time_t)((sample->start_ns + sweep->result.wall_offset_ns) / NS_PER_SEC);
 		struct tm parts;
 		char text[32];
 

@@ -166,14 +166,6 @@ join_threads(struct runner *runner)
 }
 
 static int
-compare_samples(const void *a, const void *b)
-{
-	const struct sample *left = a, *right = b;
-
-	return (left->total_ns > right->total_ns) - (left->total_ns < right->total_ns);
-}
-
-static int
 collect_samples(const struct runner *runner, struct result *result)
 {
 	size_t len = 0;
@@ -186,7 +178,6 @@ collect_samples(const struct runner *runner, struct result *result)
 		    runner->workers[i].stats.complete * sizeof(*result->samples));
 		len += runner->workers[i].stats.complete;
 	}
-	qsort(result->samples, len, sizeof(*result->samples), compare_samples);
 	return 0;
 }
 

@@ -74,10 +74,13 @@ take_distributions(struct summary *summary, const struct stats *stats)
 	summary->lag_p99_ns = histogram_percentile(&stats->lag, 99);
 }
 
+/* pace_rate: a single request, COUNT of them in all, has no gaps, and only the time of the cell to be set against. */
 static double
-pace_rate(const struct pace *pace)
+pace_rate(const struct pace *pace, uint64_t count, double seconds)
 {
-	return pace->span_ns > 0 ? (double)pace->gaps / ((double)pace->span_ns / (double)NS_PER_SEC) : 0;
+	if (pace->span_ns > 0)
+		return (double)pace->gaps / ((double)pace->span_ns / (double)NS_PER_SEC);
+	return (double)count / seconds;
 }
 
 static void
@@ -98,8 +101,12 @@ take_rates(struct summary *summary, const struct cell *cell)
 		summary->time_per_request_ms =
 		    cell->open_loop ? summary_ms(summary->total.mean) : at_a_time * summary->time_per_request_all_ms;
 	}
-	summary->rps_due = pace_rate(&summary->due);
-	summary->rps_started = pace_rate(&summary->left);
+	if (cell->open_loop) {
+		uint64_t left = summary->complete + summary->unfinished;
+
+		summary->rps_due = pace_rate(&summary->due, left + summary->missed, seconds);
+		summary->rps_started = pace_rate(&summary->left, left, seconds);
+	}
 }
 
 void

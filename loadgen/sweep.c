@@ -233,6 +233,7 @@ sweep_deinit(struct sweep *sweep)
 	free(sweep->order);
 	free(sweep->repeats);
 	free(sweep->knees);
+	free(sweep->samples);
 }
 
 /* run_cells measures each row as often as is asked for. Several times: in each repetition all of them in a new order. */

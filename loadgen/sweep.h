@@ -62,7 +62,9 @@ struct sweep {
 	uint32_t most_connections; /* that a search can go up to: the limit of open files */
 	uint64_t started_ns;       /* CLOCK_REALTIME */
 	struct tls_context *tls;   /* NULL: no target is https */
-	struct result result;      /* of the last cell, for -g */
+	struct result result;      /* of the last cell */
+	struct sample *samples;    /* of all repetitions with -g; else NULL */
+	size_t samples_len;
 	bool failed;   /* a request failed, or a cell could not be measured; in a search: not beyond the knee */
 	bool doubtful; /* a check of loadgen itself failed */
 	bool unmet;    /* an expectation was not met */

@@ -71,7 +71,37 @@ class TestLists:
         assert seen == {b"/a": 30, b"/b": 30, b"/c": 30, b"/d": 30}
 
 
+class TestFigures:
+    @pytest.mark.parametrize("load", [["-c", 2, "--threads", 2], ["--rate", 500]])
+    def test_the_rows_of_g_are_of_all_repetitions(self, tmp_path, load):
+        with ScriptedServer(answering()) as server:
+            cell = one_cell("-n", 20, "-k", "--repeat", 3, "-g", tmp_path / "rows", *load, server.url)
+        rows = [line.split("\t") for line in (tmp_path / "rows").read_text().splitlines()]
+        assert cell["complete"] == len(rows) - 1 == 60
+        totals = [int(row[4]) for row in rows[1:]]
+        assert totals == sorted(totals)
+
+    def test_one_request_is_due_at_a_rate_too(self):
+        with ScriptedServer(answering()) as server:
+            cell = one_cell("--rate", 0.5, "--duration", 1, server.url)
+        assert cell["complete"] == 1
+        assert 0.5 < cell["rate"]["due"] <= 1 and cell["rate"]["due"] == cell["rate"]["started"]
+
+    def test_no_more_can_count_than_was_asked_for(self):
+        done = loadgen("-n", 39, "-c", 5, "--pipeline", 8, "--warmup", 1, "http://127.0.0.1:1/")
+        assert (done.returncode, done.stderr) == (2, "loadgen: Cannot warm up with more requests under way than shall count: "
+                                                     "-c 5 x --pipeline 8, -n 39\n")
+        with ScriptedServer(answering()) as server:
+            cell = one_cell("-n", 40, "-c", 5, "--pipeline", 8, "--warmup", 0.1, server.url)
+        assert cell["complete"] == 40
+
+
 class TestMessages:
+    def test_the_open_loop_s_report_fits_a_terminal(self):
+        with ScriptedServer(answering()) as server:
+            done = loadgen("--rate", 100, "--duration", 0.5, "-c", 1, "-k", "-q", server.url)
+        assert max(map(len, done.stdout.splitlines())) <= 80
+
     def test_lines_below_the_report_fit_a_terminal(self):
         def stall_once(peer):
             for number in range(40):

@@ -138,6 +138,7 @@ add_counts(json_t *object, const struct summary *summary)
 	field_add(object, "failures", failures_of(summary));
 	field_count(object, "write_errors", summary->write_errors);
 	field_count(object, "non_2xx", summary->non_2xx);
+	field_count(object, "errors", summary->errors);
 	field_count(object, "keepalive_requests", summary->kept_alive);
 	field_count(object, "unfinished", summary->unfinished);
 	field_count(object, "overdue", summary->overdue);

@@ -119,6 +119,7 @@ may_retry(struct conn *conn, int error, enum failure failure)
 		return false;
 	}
 	worker->stats.failures[failure]++;
+	worker->stats.errors++;
 	if (++worker->connect_failures < CONNECT_FAILURES_MAX)
 		return true;
 	worker_abort(worker, failure == FAILURE_TLS ? CELL_TLS : CELL_CONNECT, error);

@@ -222,7 +222,7 @@ count_of(const struct expect *expect, const struct summary *summary)
 	double count = (double)summary->complete;
 
 	if (expect->metric != EXPECT_COMPLETE)
-		count = (double)(summary->failed + (expect->metric == EXPECT_ERRORS ? summary->non_2xx : 0));
+		count = (double)(expect->metric == EXPECT_ERRORS ? summary->errors : summary->failed);
 	if (!expect->share)
 		return count;
 	return tried > 0 ? count / tried : (double)NAN;

@@ -43,7 +43,7 @@ struct expect {
  *   METRIC    p1 to p99 and p99.9, mean, min, max: of the response time, which
  *             wants a unit: us, ms or s
  *             rps: requests per second
- *             errors (failed requests and answers other than 2xx), failed:
+ *             errors (failed requests and answers other than 2xx, each once), failed:
  *             a number of them, or with % a share of all requests
  *             complete: requests
  *   RELATION  < <= = >= >; = for numbers of requests and shares alone, since no

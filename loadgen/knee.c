@@ -42,9 +42,8 @@ static struct step
 step_of(const struct row *row, uint64_t load)
 {
 	const struct summary *summary = &row->summary;
-	uint64_t bad =
-	    summary->failed - summary->failures[FAILURE_CONNECT] - summary->failures[FAILURE_TLS] + summary->non_2xx;
-	uint64_t good = summary->complete > bad ? summary->complete - bad : 0;
+	uint64_t bad = summary->errors - summary->failures[FAILURE_CONNECT] - summary->failures[FAILURE_TLS];
+	uint64_t good = summary->complete - bad;
 
 	if (!row->measured || row->broken)
 		return (struct step){.load = load};

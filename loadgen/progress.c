@@ -232,7 +232,6 @@ draw_time(struct block *block, const char *name, uint64_t ns)
 static void
 draw_figures(const struct progress *progress, struct block *block, const struct progress_now *now, uint64_t now_ns)
 {
-	uint64_t errors = now->failed + now->non_2xx;
 	double overall = (double)now->complete / fmax(seconds(now->begin_ns, now_ns), 1e-9);
 
 	if (now_ns < now->begin_ns) {
@@ -245,8 +244,8 @@ draw_figures(const struct progress *progress, struct block *block, const struct 
 			draw_time(block, "p99", progress->last.p99_ns);
 		}
 	}
-	block_text(
-	    block, errors > 0 ? BLOCK_ALARM : BLOCK_PLAIN, "%" PRIu64 " error%s", errors, errors == 1 ? "" : "s");
+	block_text(block, now->errors > 0 ? BLOCK_ALARM : BLOCK_PLAIN, "%" PRIu64 " error%s", now->errors,
+	    now->errors == 1 ? "" : "s");
 	block_text(block, BLOCK_PLAIN, "%" PRIu32 " open", now->open);
 	block_break(block);
 }

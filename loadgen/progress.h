@@ -22,9 +22,9 @@ enum progress_style {
 
 /* What the present cell has come to by now. */
 struct progress_now {
-	uint64_t begin_ns; /* when its figures and its series begin; in the future during the warm-up */
-	uint64_t complete, failed, non_2xx; /* since then; complete: failed ones too */
-	uint32_t open;                      /* connections that stand at this moment */
+	uint64_t begin_ns;         /* when its figures and its series begin; in the future during the warm-up */
+	uint64_t complete, errors; /* since then; complete: failed ones too; errors: stats.h */
+	uint32_t open;             /* connections that stand at this moment */
 	const struct series *const *series; /* of its threads */
 	size_t series_len;                  /* 0: times are not shown */
 };

@@ -112,8 +112,7 @@ look(const struct runner *runner, struct progress_now *now)
 		struct worker *worker = &runner->workers[i];
 
 		now->complete += atomic_load_explicit(&worker->complete, memory_order_relaxed);
-		now->failed += atomic_load_explicit(&worker->failed, memory_order_relaxed);
-		now->non_2xx += atomic_load_explicit(&worker->non_2xx, memory_order_relaxed);
+		now->errors += atomic_load_explicit(&worker->errors, memory_order_relaxed);
 		now->open += atomic_load_explicit(&worker->open, memory_order_relaxed);
 	}
 }

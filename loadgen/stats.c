@@ -160,6 +160,7 @@ stats_merge(struct stats *into, const struct stats *from)
 		into->failures[i] += from->failures[i];
 	into->write_errors += from->write_errors;
 	into->non_2xx += from->non_2xx;
+	into->errors += from->errors;
 	into->kept_alive += from->kept_alive;
 	into->bytes_received += from->bytes_received;
 	into->bytes_body += from->bytes_body;

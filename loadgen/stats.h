@@ -53,6 +53,7 @@ struct stats {
 	uint64_t failures[FAILURE_CLASSES];
 	uint64_t write_errors; /* requests that the server stopped reading; not failed where it answered */
 	uint64_t non_2xx;
+	uint64_t errors;     /* requests that failed or were answered other than 2xx: each once */
 	uint64_t kept_alive; /* requests after which the connection was to stay open */
 	uint64_t bytes_received, bytes_body, bytes_sent;
 	uint64_t unfinished; /* requests under way when time was up */

@@ -28,6 +28,7 @@ take_counts(struct summary *summary, const struct result *result)
 	memcpy(summary->failures, stats->failures, sizeof(summary->failures));
 	summary->write_errors = stats->write_errors;
 	summary->non_2xx = stats->non_2xx;
+	summary->errors = stats->errors;
 	summary->kept_alive = stats->kept_alive;
 	summary->unfinished = stats->unfinished;
 	summary->overdue = stats->overdue;

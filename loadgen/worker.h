@@ -35,7 +35,7 @@ TAILQ_HEAD(conn_list, conn);
 
 struct worker {
 	/* All that another thread reads meanwhile, besides stats.series. */
-	_Alignas(CACHE_LINE) _Atomic uint64_t complete, failed, non_2xx;
+	_Alignas(CACHE_LINE) _Atomic uint64_t complete, errors;
 	_Atomic uint32_t open; /* connections that stand */
 	_Alignas(CACHE_LINE) const struct cell *cell;
 	struct shared *shared;

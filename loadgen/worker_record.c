@@ -46,8 +46,7 @@ void
 worker_show(struct worker *worker)
 {
 	atomic_store_explicit(&worker->complete, worker->stats.complete, memory_order_relaxed);
-	atomic_store_explicit(&worker->failed, stats_failed(&worker->stats), memory_order_relaxed);
-	atomic_store_explicit(&worker->non_2xx, worker->stats.non_2xx, memory_order_relaxed);
+	atomic_store_explicit(&worker->errors, worker->stats.errors, memory_order_relaxed);
 }
 
 /* fill_gaps gives the instants that never came those of the next one. */
@@ -70,11 +69,13 @@ worker_record(struct worker *worker, struct flight *flight, enum failure failure
 	const struct response_facts *facts = &flight->conn->response.facts;
 	struct timing *timing = &flight->timing;
 	struct stats *stats = &worker->stats;
+	bool refused = facts->head_done && facts->status / 100 != 2;
 
 	fill_gaps(timing);
 	if (failure == FAILURE_NONE)
 		failure = judge_length(worker, flight->index, (int64_t)facts->body_len);
-	stats->non_2xx += facts->head_done && facts->status / 100 != 2;
+	stats->non_2xx += refused;
+	stats->errors += refused || failure != FAILURE_NONE;
 	stats->bytes_body += facts->body_len;
 	if (worker->samples != NULL)
 		keep_sample(worker, timing);

@@ -1,11 +1,12 @@
 """--expect and the exit status: what a script learns from loadgen."""
 
+import itertools
 import re
 import time
 
 import pytest
 
-from load import OK, ScriptedServer, answering, free_port, loadgen, loadgen_json
+from load import OK, ScriptedServer, answering, free_port, loadgen, loadgen_json, one_cell
 
 REFUSED = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 5\r\n\r\nhello"
 
@@ -58,6 +59,13 @@ class TestExpectations:
             done = loadgen("-n", 5, "--expect", "errors<=10%", server.url)
         assert done.returncode == 1
         assert "errors<=10%, but it was 100%\n" in done.stdout
+
+    def test_one_that_is_refused_with_a_body_of_another_length_is_one_error(self):
+        answers = itertools.cycle([OK, REFUSED.replace(b"Length: 5", b"Length: 9") + b" you"])
+        with ScriptedServer(answering(lambda _: next(answers))) as server:
+            cell = one_cell("-n", 10, "-k", "--expect", "errors<=50%", server.url, status=1)
+        assert (cell["failed"], cell["non_2xx"], cell["errors"]) == (5, 5, 5)
+        assert cell["expectations"] == [{"expect": "errors<=50%", "met": True, "measured": 0.5}]
 
     def test_in_a_sweep_the_line_names_the_cell(self):
         with ScriptedServer(slow(0.2)) as slow_server, ScriptedServer(answering()) as server:

@@ -34,7 +34,7 @@ hundred(void)
 {
 	struct summary summary = {.complete = 100,
 	    .failed = 3,
-	    .non_2xx = 3,
+	    .errors = 6,
 	    .rps = 100,
 	    .p99_9_ns = 100000000,
 	    .total = {.min = 1000000, .max = 100000000, .mean = 50500000}};

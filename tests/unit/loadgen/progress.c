@@ -129,8 +129,7 @@ test_the_block_says_it_all(void **state)
 	now = began_ago(3.9);
 	answer(&now, 0, 100, 5 * NS_PER_MS);
 	answer(&now, 2, 150, 20 * NS_PER_MS);
-	now.failed = 2;
-	now.non_2xx = 1;
+	now.errors = 3;
 	now.open = 7;
 	progress_update(&progress, &now);
 	assert_says("\r#########------------------------------   25%  12 s left  cell 1 of 1\033[K\r\n");
@@ -158,7 +157,7 @@ test_unicode_and_colors(void **state)
 	answer(&now, 0, 50, NS_PER_MS);
 	answer(&now, 1, 200, NS_PER_MS);
 	answer(&now, 2, 250, NS_PER_MS);
-	now.failed = 1;
+	now.errors = 1;
 	progress_update(&progress, &now);
 	assert_says("\033[36m████████████");
 	assert_says("░░░░░░░░░░░░\033[m   50%");

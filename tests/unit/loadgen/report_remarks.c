@@ -96,7 +96,7 @@ test_expectations_that_were_not_met(void **state)
 	expect("p50<1s");
 	assert_prints(print_remarks, "");
 	expect("p50<50ms");
-	rows[0].summary.non_2xx = 2;
+	rows[0].summary.errors = 2;
 	assert_prints(
 	    print_remarks, "Not as expected: errors=0, but it was 2\nNot as expected: p50<50ms, but it was 100.9 ms\n");
 }

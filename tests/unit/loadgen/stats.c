@@ -95,12 +95,15 @@ test_merging_adds_up(void **state)
 	a.bytes_received = 3;
 	b.bytes_received = 4;
 	b.unfinished = 2;
+	a.errors = 2;
+	b.errors = 3;
 	b.server[0] = 'b';
 	assert_int_equal(stats_merge(&whole, &a), 0);
 	assert_int_equal(stats_merge(&whole, &b), 0);
 	assert_int_equal(whole.complete, 2);
 	assert_int_equal(whole.failures[FAILURE_LENGTH], 1);
 	assert_int_equal(whole.begin_ns, 10);
+	assert_int_equal(whole.errors, 5);
 	assert_int_equal(whole.end_ns, 30);
 	assert_int_equal(whole.bytes_received, 7);
 	assert_int_equal(whole.unfinished, 2);

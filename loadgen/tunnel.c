@@ -83,6 +83,7 @@ on_status(llhttp_t *parser, const char *at, size_t len)
 
 	for (size_t i = 0; i < len && tunnel->reason_len < REASON_MAX; i++)
 		tunnel->reason[tunnel->reason_len++] = (char)(isprint((unsigned char)at[i]) ? at[i] : '?');
+	tunnel->reason[tunnel->reason_len] = '\0';
 	return 0;
 }
 
@@ -100,6 +101,7 @@ on_message_complete(llhttp_t *parser)
 
 	if (parser->status_code / 100 == 1) {
 		tunnel->reason_len = 0;
+		tunnel->reason[0] = '\0';
 		return 0;
 	}
 	tunnel->answered = true;

@@ -105,7 +105,7 @@ check_concurrency(const struct config *config)
 		if (config->warmup_ns > 0 && at_a_time * pipeline > requests) /* all of these end, and count */
 			options_fail(&config_options,
 			    "Cannot warm up with more requests under way than shall count: -c %llu x --pipeline %llu, "
-			    "-n %llu",
+			    "-n %llu; raise -n",
 			    at_a_time, (unsigned long long)pipeline, (unsigned long long)requests);
 	}
 }

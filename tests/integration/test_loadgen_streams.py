@@ -90,7 +90,7 @@ class TestFigures:
     def test_no_more_can_count_than_was_asked_for(self):
         done = loadgen("-n", 39, "-c", 5, "--pipeline", 8, "--warmup", 1, "http://127.0.0.1:1/")
         assert (done.returncode, done.stderr) == (2, "loadgen: Cannot warm up with more requests under way than shall count: "
-                                                     "-c 5 x --pipeline 8, -n 39\n")
+                                                     "-c 5 x --pipeline 8, -n 39; raise -n\n")
         with ScriptedServer(answering()) as server:
             cell = one_cell("-n", 40, "-c", 5, "--pipeline", 8, "--warmup", 0.1, server.url)
         assert cell["complete"] == 40

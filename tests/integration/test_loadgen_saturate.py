@@ -9,7 +9,7 @@ import time
 import pytest
 
 from load import LOADGEN, OK, ScriptedServer, answering, default_signals, free_port, loadgen
-from servers import PATIENCE, AsyncServer, PreforkServer
+from servers import PATIENCE, AsyncServer, PreforkServer, wait_until
 
 STEP = ("--until-saturated", "--duration", "0.4")
 SLEEP = 0.02
@@ -151,7 +151,8 @@ class TestClosedLoop:
         with ScriptedServer(answering()) as server:
             process = subprocess.Popen([LOADGEN, "--until-saturated", "--duration", "0.3", server.url], stdout=subprocess.PIPE,
                                        stderr=subprocess.PIPE, text=True, preexec_fn=default_signals)
-            time.sleep(0.45)  # in the second step, or in the third
+            wait_until(lambda: server.connections > 0, "the first step")
+            time.sleep(0.4)  # in the second one, or in a later one
             process.send_signal(signal.SIGINT)
             out, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == 130

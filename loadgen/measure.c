@@ -157,6 +157,20 @@ settle(struct sweep *sweep, const struct cell *cell)
 	runner_free(&result);
 }
 
+/* start_advice says what helps where threads and their memory cannot be had. */
+static const char *
+start_advice(int error)
+{
+	switch (error) {
+	case EAGAIN:
+		return "; lower --threads, or raise the limits of threads and memory (ulimit -u, -v)";
+	case ENOMEM:
+		return "; lower --threads, -c or --pipeline, or raise the limit of memory (ulimit -v)";
+	default:
+		return dial_advice(error);
+	}
+}
+
 bool
 measure_row(struct sweep *sweep, struct row *row, int64_t repetition, struct progress *progress)
 {
@@ -185,6 +199,6 @@ measure_row(struct sweep *sweep, struct row *row, int64_t repetition, struct pro
 	sweep->down[target] = true;
 	if (status == 0)
 		return explain(&row->cell, result) && !interrupt_seen();
-	complain("%s: cannot measure: %s", row->cell.target->url, complain_text(-status));
+	complain("%s: cannot measure: %s%s", row->cell.target->url, complain_text(-status), start_advice(-status));
 	return false;
 }

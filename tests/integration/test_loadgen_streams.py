@@ -2,6 +2,8 @@
 
 import collections
 import os
+import re
+import resource
 import signal
 import subprocess
 import time
@@ -132,6 +134,31 @@ class TestMessages:
     def test_a_certificate_that_must_not_be_read(self, tmp_path):
         done = loadgen("-n", 1, "-E", tmp_path, "https://127.0.0.1:1/")
         assert (done.returncode, done.stderr) == (2, f"loadgen: -E {tmp_path}: cannot read the file: Is a directory\n")
+
+
+class TestLimits:
+    @staticmethod
+    def limited(kind, limit, *arguments):
+        def lower():
+            default_signals()
+            resource.setrlimit(kind, (limit, limit))
+
+        with ScriptedServer(answering()) as server:
+            return server.url, subprocess.run([LOADGEN, "-q", *map(str, arguments), server.url], capture_output=True, text=True,
+                                              preexec_fn=lower, timeout=60, check=False)
+
+    @pytest.mark.skipif("asan" in str(LOADGEN) or "tsan" in str(LOADGEN), reason="the sanitizers need terabytes of address space")
+    def test_threads_without_memory(self):
+        url, done = self.limited(resource.RLIMIT_AS, 60 << 20, "-n", 100, "-c", 100, "--threads", 64)
+        assert done.returncode == 1
+        assert re.fullmatch(f"loadgen: {url}: cannot measure: (cannot allocate memory|resource temporarily unavailable); "
+                            "lower --threads, .*ulimit .*\n", done.stderr)
+
+    def test_a_file_that_may_not_be_so_large(self, tmp_path):
+        (tmp_path / "rows").write_text("as before\n")
+        url, done = self.limited(resource.RLIMIT_FSIZE, 4096, "-n", 300, "-c", 5, "-k", "-g", tmp_path / "rows")
+        assert (done.returncode, done.stderr) == (1, f"loadgen: cannot write {tmp_path}/rows: File too large\n"), url
+        assert [entry.read_text() for entry in tmp_path.iterdir()] == ["as before\n"]
 
 
 class TestEndless:

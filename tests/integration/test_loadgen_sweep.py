@@ -121,7 +121,8 @@ def test_memory_that_is_not_there_is_named():
         done = subprocess.run(["sh", "-c", 'ulimit -v 1000000; exec "$0" "$@"', LOADGEN, "-n", "256", "-c", "256", "--threads", "256",
                                server.url], capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 1
-    assert done.stderr == f"loadgen: {server.url}: cannot measure: cannot allocate memory\n"
+    assert done.stderr == (f"loadgen: {server.url}: cannot measure: cannot allocate memory; "
+                           "lower --threads, -c or --pipeline, or raise the limit of memory (ulimit -v)\n")
     assert server.connections == 0
 
 

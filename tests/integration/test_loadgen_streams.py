@@ -2,7 +2,6 @@
 
 import collections
 import os
-import re
 import resource
 import signal
 import subprocess
@@ -146,13 +145,6 @@ class TestLimits:
         with ScriptedServer(answering()) as server:
             return server.url, subprocess.run([LOADGEN, "-q", *map(str, arguments), server.url], capture_output=True, text=True,
                                               preexec_fn=lower, timeout=60, check=False)
-
-    @pytest.mark.skipif("asan" in str(LOADGEN) or "tsan" in str(LOADGEN), reason="the sanitizers need terabytes of address space")
-    def test_threads_without_memory(self):
-        url, done = self.limited(resource.RLIMIT_AS, 60 << 20, "-n", 100, "-c", 100, "--threads", 64)
-        assert done.returncode == 1
-        assert re.fullmatch(f"loadgen: {url}: cannot measure: (cannot allocate memory|resource temporarily unavailable); "
-                            "lower --threads, .*ulimit .*\n", done.stderr)
 
     def test_a_file_that_may_not_be_so_large(self, tmp_path):
         (tmp_path / "rows").write_text("as before\n")

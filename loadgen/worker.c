@@ -219,8 +219,8 @@ begin(struct worker *worker)
 }
 
 /*
- * note_unfinished counts what is under way when time is up at NOW_NS.  What is older than the slowest answer is known to
- * take longer still, and enters with its age; of the rest nothing is known that the answers do not tell.
+ * note_unfinished counts what is under way when time is up at NOW_NS.  What is older than the thread's slowest answer is known
+ * to take longer still, and enters with its age; of the rest nothing is known that the answers do not tell.
  */
 static void
 note_unfinished(struct worker *worker, uint64_t now_ns)

@@ -139,8 +139,8 @@ conn_on_ready(evutil_socket_t fd, short what, void *arg)
 		error = conn_send(conn, clock_now_ns());
 	if (error != 0)
 		on_send_failed(conn, error);
-	/* Also while the request is still leaving: an early answer's edge comes only once. */
-	else if ((what & (EV_READ | EV_TIMEOUT)) != 0 && conn->state == CONN_READY)
+	/* Also while the request is still leaving: an early answer's edge comes only once. TLS may have to write to read. */
+	else if (((what & (EV_READ | EV_TIMEOUT)) != 0 || conn->tls != NULL) && conn->state == CONN_READY)
 		conn_receive(conn);
 }
 

@@ -29,13 +29,21 @@ static void PRINTF_LIKE(2, 3) remark(const struct remarks *remarks, const char *
 	remarks->print(remarks->out, text);
 }
 
+static const char *
+were(uint64_t requests)
+{
+	return requests == 1 ? "request was" : "requests were";
+}
+
 static void
 tell_uncounted(const struct remarks *remarks, const struct summary *summary)
 {
 	if (summary->unfinished > 0)
-		remark(remarks, "%" PRIu64 " requests were under way when time was up", summary->unfinished);
+		remark(remarks, "%" PRIu64 " %s under way when time was up", summary->unfinished,
+		    were(summary->unfinished));
 	if (summary->missed > 0)
-		remark(remarks, "%" PRIu64 " requests were due and had not begun when time was up", summary->missed);
+		remark(remarks, "%" PRIu64 " %s due and had not begun when time was up", summary->missed,
+		    were(summary->missed));
 	if (summary->overdue > 0)
 		remark(remarks,
 		    "%" PRIu64
@@ -43,10 +51,9 @@ tell_uncounted(const struct remarks *remarks, const struct summary *summary)
 		    summary->overdue);
 	if (summary->queued > 0)
 		remark(remarks,
-		    "%" PRIu64
-		    " requests were due while all connections were busy, and waited for one; more connections "
+		    "%" PRIu64 " %s due while all connections were busy, and waited for one; more connections "
 		    "(-c) would show what the server does with more at a time",
-		    summary->queued);
+		    summary->queued, were(summary->queued));
 }
 
 bool

@@ -192,8 +192,8 @@ class TestFiles:
         cell = result["cells"][1]
         assert set(cell) == {
             "target", "sleep_s", "load", "concurrency", "pipeline", "requests", "rate", "ramp", "arrivals", "warmup_s",
-            "complete", "failed", "failures", "write_errors", "non_2xx", "keepalive_requests", "unfinished", "overdue",
-            "missed", "queued", "broken", "duration_s", "rps", "time_per_request_ms", "time_per_request_all_ms", "latency_ms",
+            "complete", "failed", "errors", "failures", "write_errors", "non_2xx", "keepalive_requests", "unfinished",
+            "overdue", "missed", "queued", "broken", "duration_s", "rps", "time_per_request_ms", "time_per_request_all_ms", "latency_ms",
             "intervals_ms", "connect_ms", "tls_ms", "processing_ms", "waiting_ms", "service_ms", "delay_ms", "send_lag_ms",
             "bytes", "server_software", "tls", "document_path", "document_length", "connections_most_open",
             "client_cpu_s", "client_cpu_share", "repeats", "ratio", "checks", "expectations", "series"}
@@ -205,6 +205,18 @@ class TestFiles:
         for name in ("connect_ms", "processing_ms", "waiting_ms"):
             assert set(cell[name]) == {"min", "mean", "sd", "median", "max"}
         assert cell["client_cpu_s"] > 0
+
+    @pytest.mark.parametrize("options, shown", [
+        (["-A", "me:secret:x"], ["-A", "me:***"]),
+        (["-Ame:secret"], ["-Ame:***"]),
+        (["--auth=me:secret"], ["--auth=me:***"]),
+        (["-P", "me:secret"], ["-P", "me:***"]),
+        (["-H", "X: me:secret"], ["-H", "X: me:secret"]),
+    ])
+    def test_the_json_keeps_passwords_to_itself(self, options, shown):
+        with ScriptedServer(answering()) as server:
+            result = loadgen_json("-n", 1, *options, server.url)
+        assert result["command"][5:-1] == shown
 
     def test_the_csv_has_a_row_for_each_cell(self):
         with ScriptedServer(answering()) as server:

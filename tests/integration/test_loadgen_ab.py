@@ -77,7 +77,7 @@ def run_ab(*arguments):
 
 
 # What loadgen adds below ab's lines: it begins with one of these.
-OURS = re.compile(r"\n(Connection Times \(us\)|Check failed|The slowest request|Not as expected|\d+ requests were)")
+OURS = re.compile(r"\n(Connection Times \(us\)|Check failed|The slowest request|Not as expected|\d+ requests? (were|was))")
 
 
 def report_lines(text):

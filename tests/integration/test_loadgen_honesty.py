@@ -137,7 +137,7 @@ class TestNothingIsLeftOut:
         assert cell["overdue"] >= 100
         assert cell["latency_ms"]["max"] >= 1200
         assert cell["latency_ms"]["p50"] >= 300
-        assert f"{cell['missed']} requests were due and had not begun when time was up" in report
+        assert f"{cell['missed']} request{' was' if cell['missed'] == 1 else 's were'} due and had not begun when time was up" in report
         assert f"{cell['overdue']} of these had waited longer than any answer took" in report
 
 

@@ -96,7 +96,7 @@ class TestHgrm:
         rows = [[float(field) for field in line.split()] for line in lines[2:] if not line.startswith("#")]
         assert all(len(row) == 4 for row in rows[:-1]) and len(rows[-1]) == 3
         for value, percentile, count, inverse in rows[:-1]:
-            assert value >= 10 and count >= 200 * percentile
+            assert value >= 10 and count >= 200 * percentile - 1e-6
             assert inverse == pytest.approx(1 / (1 - percentile), rel=0.01)
         assert [row[:3] for row in rows] == sorted(row[:3] for row in rows)
         assert rows[-1] == pytest.approx([cell["latency_ms"]["max"], 1, 200], abs=1e-4)
@@ -153,7 +153,7 @@ class TestOpenLoop:
             done = loadgen("--rate", 50, "-n", 40, "-c", 1, "--arrivals", "poisson", "-k", server.url)
         assert re.search(r"\nDelay:( +\d+\.?\d*){5}\nConnect:", done.stdout)
         assert "\nOpen loop: 50 requests per second, Poisson arrivals\n" in done.stdout
-        assert re.search(r"\n\d+ requests were due while all connections were busy", done.stdout)  # one connection is half of the load
+        assert re.search(r"\n\d+ requests? (were|was) due while all connections were busy", done.stdout)  # one connection is half of the load
         assert "\nResponse: " in done.stdout and "\nSend lag: " in done.stdout
 
     def test_a_closed_loop_says_what_it_hides_and_an_open_one_shows_it(self):

@@ -26,6 +26,8 @@ test_requests_that_are_not_in_the_times(void **state)
 {
 	(void)state;
 	figures_set(1, 1);
+	rows[0].summary.unfinished = 1;
+	assert_prints(print_remarks, "1 request was under way when time was up\n");
 	rows[0].summary.unfinished = 7;
 	assert_prints(print_remarks, "7 requests were under way when time was up\n");
 	rows[0].summary.overdue = 3;

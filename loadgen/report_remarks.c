@@ -44,7 +44,7 @@ tell_uncounted(const struct remarks *remarks, const struct summary *summary)
 	if (summary->missed > 0)
 		remark(remarks, "%" PRIu64 " %s due and had not begun when time was up", summary->missed,
 		    were(summary->missed));
-	if (summary->overdue > 0)
+	if (summary->overdue > 0 && summary->complete > 0)
 		remark(remarks,
 		    "%" PRIu64
 		    " of these had waited longer than any answer took, and are in the times above with their age",

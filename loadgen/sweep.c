@@ -288,6 +288,21 @@ tell(const struct row *row)
 	}
 }
 
+/* tell_silence: a server that answers nothing makes no request fail before time is up, and is no success all the same. */
+static bool
+tell_silence(const struct row *row)
+{
+	const struct summary *summary = &row->summary;
+	char what[CELL_TEXT_MAX];
+
+	if (summary->end != CELL_DONE || summary->complete > 0 || summary->unfinished + summary->missed == 0)
+		return false;
+	cell_describe(&row->cell, what);
+	complain("%s, %s: no request was answered before time was up; look at the server, or give it more time",
+	    row->cell.target->url, what);
+	return true;
+}
+
 /* judge takes note of what decides about the exit status. */
 static void
 judge(struct sweep *sweep)
@@ -301,6 +316,7 @@ judge(struct sweep *sweep)
 		if (!row->measured)
 			continue;
 		sweep->failed |= row->summary.failed > 0;
+		sweep->failed |= tell_silence(row);
 		sweep->doubtful |= row->summary.checks_failed > 0;
 		sweep->unmet |= expect_unmet(config->expects, config->expects_len, &row->summary) != NULL;
 		if (config->data_on_stdout)

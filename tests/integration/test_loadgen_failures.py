@@ -120,7 +120,8 @@ class TestReceive:
             finally:
                 listener.shutdown(socket.SHUT_RDWR)
                 thread.join(PATIENCE)
-        assert done.returncode in (0, 1) and done.stderr == ""
+        assert done.returncode in (0, 1, 3)
+        assert all("of a CPU" in line for line in done.stderr.splitlines()), done.stderr  # it has every reason to be busy
         (cell,) = json.loads(done.stdout)["cells"]
         assert cell["complete"] == 20000 and cell["failures"]["connect"] == 0
         if not first:

@@ -179,7 +179,9 @@ class TestEnds:
 
     def test_requests_under_way_when_time_is_up_are_unfinished(self):
         with Stamping(pause=1.5) as server:
-            cell = run("--rate", 20, "--duration", 1, server.url)
+            done = loadgen("--json", "-", "-k", "--rate", 20, "--duration", 1, server.url)
+        assert done.returncode == 1  # nothing was answered at all
+        cell = json.loads(done.stdout)["cells"][0]
         assert cell["complete"] == 0
         assert 19 <= cell["unfinished"] <= 22
 

@@ -72,6 +72,22 @@ class TestLists:
         assert seen == {b"/a": 30, b"/b": 30, b"/c": 30, b"/d": 30}
 
 
+class TestSilence:
+    @pytest.mark.parametrize("load,cell", [(["-c", 3], "c 3"), (["--rate", 50], "50"), (["-c", 3, "--warmup", 0.1], "c 3")])
+    def test_a_server_that_never_answers_is_no_success(self, load, cell):
+        with ScriptedServer(lambda peer: peer.request() and peer.request()) as server:
+            done = loadgen("-q", "-k", "--duration", 0.3, "--expect", "errors=0", *load, server.url)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"loadgen: {server.url}, ") and cell in done.stderr
+        assert done.stderr.endswith(": no request was answered before time was up; look at the server, or give it more time\n")
+
+    def test_nothing_that_was_due_is_no_failure(self):
+        with ScriptedServer(answering()) as server:
+            done = loadgen("-q", "--ramp", "0:0.001:1", server.url)
+        assert "Complete requests:      0\n" in done.stdout or "Complete requests:      1\n" in done.stdout
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 class TestFigures:
     @pytest.mark.parametrize("load", [["-c", 2, "--threads", 2], ["--rate", 500]])
     def test_the_rows_of_g_are_of_all_repetitions(self, tmp_path, load):
@@ -167,7 +183,7 @@ class TestEndless:
 
     def test_the_time_limit_counts(self, ailing):
         with ScriptedServer(self.flood) as server:
-            cell = one_cell("-k", "-c", 6, "--duration", 0.5, server.url, env=ailing("slow"))
+            cell = one_cell("-k", "-c", 6, "--duration", 0.5, server.url, env=ailing("slow"), status=1)
         assert (cell["complete"], cell["unfinished"]) == (0, 6)
         assert 0.5 <= cell["duration_s"] < 5
 

@@ -11,7 +11,8 @@
 #include "loadgen/list.h"
 #include "loadgen/measure.h"
 
-#define PLACE_MAX 48 /* bytes of "20000 connections" */
+#define PLACE_MAX 48   /* bytes of "20000 connections" */
+#define KEPT_SHARE 0.9 /* of the requests due, that a server answers which keeps up with their rate */
 
 static void
 begin_search(struct saturate *search, const struct sweep *sweep)
@@ -37,20 +38,42 @@ unmet(const struct row *row)
 	return expect_unmet(config->expects, config->expects_len, &row->summary);
 }
 
-/* step_of judges what a load came to. Throughput is of good answers: a server that refuses quickly is not a fast one. */
+/* good_answers: a server that refuses quickly is not a fast one. */
+static uint64_t
+good_answers(const struct summary *summary)
+{
+	return summary->complete -
+	       (summary->errors - summary->failures[FAILURE_CONNECT] - summary->failures[FAILURE_TLS]);
+}
+
+/*
+ * keeps_up tells whether the server answers an open loop as fast as it is asked.  Beyond the rate that it can do, what it
+ * answers varies by chance, and the best of these rates would say nothing.  What was due in the last
+ * moments can have no answer yet: as many requests as come in the median time of one.
+ */
+static bool
+keeps_up(const struct row *row)
+{
+	const struct summary *summary = &row->summary;
+	double due = (double)(summary->complete + summary->unfinished + summary->missed);
+	double recent = summary->rps_due * (double)summary->service_p50_ns / (double)NS_PER_SEC;
+
+	return !row->cell.open_loop || (double)good_answers(summary) + recent >= KEPT_SHARE * due;
+}
+
+/* step_of judges what a load came to. */
 static struct step
 step_of(const struct row *row, uint64_t load)
 {
 	const struct summary *summary = &row->summary;
-	uint64_t bad = summary->errors - summary->failures[FAILURE_CONNECT] - summary->failures[FAILURE_TLS];
-	uint64_t good = summary->complete - bad;
+	double good = (double)good_answers(summary);
 
 	if (!row->measured || row->broken)
 		return (struct step){.load = load};
 	return (struct step){
 	    .load = load,
-	    .throughput = summary->duration_ns > 0 ? (double)good * NS_PER_SEC / (double)summary->duration_ns : 0,
-	    .holds = unmet(row) == NULL,
+	    .throughput = summary->duration_ns > 0 ? good * NS_PER_SEC / (double)summary->duration_ns : 0,
+	    .holds = unmet(row) == NULL && keeps_up(row),
 	};
 }
 
@@ -230,6 +253,9 @@ describe_beyond(const struct row *beyond, const char *before, char *text, size_t
 	double measured;
 
 	place(beyond, where);
+	if (expect == NULL && beyond->measured && !beyond->broken)
+		return snprintf(text, size, "%sthe server does not keep up with %s: it answered %.4g of them.", before,
+		    where, beyond->summary.rps);
 	if (expect == NULL)
 		return snprintf(text, size, "%sthe run broke off at %s.", before, where);
 	(void)expect_holds(expect, &beyond->summary, &measured);

@@ -15,7 +15,7 @@
 struct step {
 	uint64_t load;
 	double throughput; /* good answers per second */
-	bool holds;        /* all expectations did */
+	bool holds;        /* all expectations did, and the server kept up with a rate */
 };
 
 /* How the climb ended. */

@@ -184,6 +184,15 @@ class TestOpenLoop:
         assert rps <= 1.05 * 2 / SLEEP
         rows = rows_of(done.stdout)
         assert {25, 50, 100} <= set(rows)
+        assert re.search(r"Beyond, the server does not keep up with \d+(\.\d+)? requests/s: it answered [\d.]+ of them\.",
+                         " ".join(done.stdout.split()))
+
+    def test_rates_that_the_server_does_not_keep_up_with_are_no_knee(self, server_of):
+        """What is answered of them varies by chance: the best of such steps would be no finding."""
+        done = loadgen(*STEP, "--rate", 2000, "-c", 4, server_of(PreforkServer))
+        knee, rps = knee_of(done.stdout, unit="requests/s")
+        assert knee <= 1.3 / SLEEP
+        assert rps <= 1.05 / SLEEP
 
     def test_what_a_step_left_in_the_queue_does_not_count_against_the_next(self):
         """One worker serves what was asked for before it, whether or not anybody waits for that any more."""

@@ -148,7 +148,8 @@ class TestMeasuring:
             done = subprocess.run([str(word) for word in client.command(load_clients.Load(1, 1), server)],
                                   capture_output=True, text=True, check=True)
             count = peer.answered() - before
-            assert client.told(done.stdout) <= count <= client.told(done.stdout) + 1
+            # One was under way at the end; and a request is counted after its answer, so the one before may come in too.
+            assert client.told(done.stdout) <= count <= client.told(done.stdout) + 2
             times = peer.times_ns(before + count - 10, before + count)
             assert times == sorted(times) and 0 < times[-1] - times[0] < 2e9
 

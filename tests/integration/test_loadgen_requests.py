@@ -121,7 +121,7 @@ class TestBodies:
         with (tmp_path / "body").open("wb") as file:
             file.truncate(8 << 30)
         with ScriptedServer(script) as server:
-            cell = one_cell("-c", 200, "--duration", 0.5, "-p", tmp_path / "body", server.url)
+            cell = one_cell("-c", 200, "--duration", 0.5, "-p", tmp_path / "body", server.url, status=1)
         assert (cell["complete"], cell["unfinished"]) == (0, 200)
         assert cell["duration_s"] < 5  # while each connection was served until its socket was full, on two CPUs: 7
 

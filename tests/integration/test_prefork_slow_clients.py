@@ -24,14 +24,20 @@ def attack():
         pytest.skip("slowhttptest is not installed")
     running = []
 
-    def begin(server, name):
+    def begin(server, name, tries=4):
+        """On a busy machine the attackers may come so slowly that deadlines end the first before the last are there: again."""
         mode, target, _ = ATTACKS[name]
         running.append(subprocess.Popen(
             ["slowhttptest", *mode, "-c", str(ATTACKERS), "-r", str(ATTACKERS), "-i", "1", "-l", "120",
              "-u", f"http://127.0.0.1:{server.port}{target}"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL))
-        wait_until(lambda: metric(server, "loopfork_connections_open") == 4 and queue_length(server) >= ATTACKERS // 2,
-                   "an attack that holds every worker")
+        try:
+            wait_until(lambda: metric(server, "loopfork_connections_open") == 4 and queue_length(server) >= ATTACKERS // 2,
+                       "an attack that holds every worker", seconds=5)
+        except AssertionError:
+            if tries == 1:
+                raise
+            begin(server, name, tries - 1)
 
     yield begin
     for process in running:

@@ -14,6 +14,7 @@ from harness.peers import program
 
 LIMIT, OURS, WRK, AB, H2LOAD, HEY, AUTOCANNON = "bare epoll", "loadgen", "wrk", "ab", "h2load", "hey", "autocannon"
 AB_REQUESTS = 3_000_000  # more than it can make in the time; it allocates 32 bytes for each
+PATIENT = 20  # seconds that an answer may take: a client that takes turns with others reads none meanwhile
 PERCENTILES = {"p50_ms": "50", "p99_ms": "99"}
 
 
@@ -121,7 +122,7 @@ class Wrk(LoadClient):
     name, package = WRK, "wrk"
 
     def command(self, load, server):
-        command = [self.path, "-t", 1, "-c", load.connections, "-d", load.seconds]
+        command = [self.path, "-t", 1, "-c", load.connections, "-d", load.seconds, "--timeout", f"{PATIENT}s"]
         if load.depth > 1:
             script = self.folder / "pipeline.lua"
             script.write_text(PIPELINE_LUA % load.depth)
@@ -147,7 +148,7 @@ class Ab(LoadClient):
 
     def command(self, load, server):
         return [self.path, "-q", *(["-k"] if load.keeps else []), "-c", load.connections, "-t", load.seconds,
-                "-n", AB_REQUESTS, server.url]
+                "-n", AB_REQUESTS, "-s", PATIENT, server.url]
 
     def timed(self, load, server):
         return self.command(load, server)[:-1] + ["-e", self.folder / "times.csv", server.url]
@@ -177,7 +178,7 @@ class Hey(LoadClient):
 
     def command(self, load, server):
         return [self.path, "-z", f"{load.seconds}s", "-c", load.connections, *([] if load.keeps else ["-disable-keepalive"]),
-                server.url]
+                "-t", PATIENT, server.url]
 
     def told(self, text):
         self.refuse(r"^(Error distribution:\n.*|.*\[[13-5]\d\d\]\s+\d+ responses)", text)
@@ -189,7 +190,8 @@ class Autocannon(LoadClient):
     closes = False  # with -D 1 it counts no answer
 
     def command(self, load, server):
-        return [self.path, "--json", "-c", load.connections, "-p", load.depth, "-d", load.seconds, server.url]
+        return [self.path, "--json", "-c", load.connections, "-p", load.depth, "-d", load.seconds, "-t", PATIENT,
+                server.url]
 
     def told(self, text):
         told = json.loads(text)

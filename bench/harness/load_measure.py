@@ -9,7 +9,7 @@ import tempfile
 import time
 from typing import NamedTuple
 
-from harness import machine
+from harness import machine, turns
 from harness.load_clients import Load
 from harness.machine import Failure
 from harness.measure import note, percentile, rounds
@@ -25,29 +25,32 @@ ADRIFT = 0.01  # of the requests: so much a client's count may differ from the s
 
 
 class CountedServer(Peer):
-    """A bare server of bench/limits, and how many requests it has answered: struct counter of counter.h. BODY: what it
-    answers. TIMES: it notes when requests come."""
+    """A bare server of bench/limits that tells meanwhile how many requests it has answered: struct counter of counter.h.
+    BODY: what it answers. TIMES: it notes when requests come."""
 
     TIMES = 262144
 
     def __init__(self, source, folder, *arguments, keeps=True, body=BODY, times=False):
         path = machine.build(source, folder / ("timed" if times else "told"), "-DKEEP_ALIVE_TOLD",
                              *(["-DTIMES_TOLD"] if times else []))
-        counter_path = folder / "counter"
-        super().__init__("server", [path, "{port}", *arguments, counter_path], folder, keeps=keeps)
+        super().__init__("server", [path, "{port}", *arguments, "{counter}"], folder, keeps=keeps)
         self.body = body
-        with open(counter_path, "a+b") as file:
+
+    def start(self, sleep=0, **popen):
+        with tempfile.NamedTemporaryFile("w+b", dir=self.folder, delete=False) as file:
             file.truncate(8 * (1 + self.TIMES))
-            self.counter = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+            counter = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+        server = super().start(sleep, counter=file.name, **popen)
+        server.answered = lambda: struct.unpack_from("=Q", counter)[0]
+        server.times_ns = lambda begin, end: times_ns(counter, begin, end)
+        return server
 
-    def answered(self):
-        return struct.unpack_from("=Q", self.counter)[0]
 
-    def times_ns(self, begin, end):
-        """When the requests from number BEGIN to before END came."""
-        if end - begin > self.TIMES:
-            raise Failure(f"the server notes no more than {self.TIMES} times")
-        return [struct.unpack_from("=Q", self.counter, 8 * (1 + number % self.TIMES))[0] for number in range(begin, end)]
+def times_ns(counter, begin, end):
+    """When the requests from number BEGIN to before END came."""
+    if end - begin > CountedServer.TIMES:
+        raise Failure(f"the server notes no more than {CountedServer.TIMES} times")
+    return [struct.unpack_from("=Q", counter, 8 * (1 + number % CountedServer.TIMES))[0] for number in range(begin, end)]
 
 
 class Servers:
@@ -119,14 +122,11 @@ def is_socket(file):
 
 
 class Seen(NamedTuple):
-    """Of a client: requests answered from number BEGIN to END, in so many seconds, with so much CPU; all that were ANSWERED,
-    and what it printed."""
+    """Of a client: requests answered from number BEGIN to END, in so many seconds, and when they CAME."""
     begin: int
     end: int
-    cpu_ns: int
     took: float
-    answered: int
-    printed: str
+    came: list
 
     @property
     def count(self):
@@ -150,50 +150,33 @@ class Runs:
         return [f"in {self.full} runs loadgen said that the figures tell of itself: so they should"]
 
     def midst(self, client, peer, command, load, seconds):
-        """What was Seen of a client in SECONDS in the midst of LOAD: what starting and ending cost is not in it. COMMAND: of
+        """What was Seen of a client in SECONDS in the midst of LOAD: its start and its end are not in it. COMMAND: of
         the server. On a machine with other work to do we may look when it has ended; then it is done again."""
         for _ in range(ATTEMPTS):
             with peer.running() as server:
-                before = peer.answered()
+                before = server.answered()
                 with Running(client, command(server)) as running:
-                    running.wait_for(lambda: peer.answered() != before, "sends nothing")
+                    running.wait_for(lambda: server.answered() != before, "sends nothing")
                     time.sleep(SETTLE)
-                    began, begin, cpu_ns = time.perf_counter(), peer.answered(), running.cpu_ns()
+                    began, begin = time.perf_counter(), server.answered()
                     time.sleep(seconds)
-                    end, cpu_ns, took = peer.answered(), running.cpu_ns() - cpu_ns, time.perf_counter() - began
+                    end, took = server.answered(), time.perf_counter() - began
                     if running.process.poll() is None:
-                        printed = self.ended(running, load.seconds)
-                        return Seen(begin, end, cpu_ns, took, peer.answered() - before, printed)
+                        self.ended(running, load.seconds)
+                        return Seen(begin, end, took, server.times_ns(begin, end))
                     printed = running.printed()
         raise Failure(f"{client.name} ended early: {printed[-500:]}")
 
-    def steady(self, client, peer, load, seconds):
-        """As midst, of requests that were answered well, and that the client has counted, too."""
-        seen = self.midst(client, peer, lambda server: client.command(load, server), load, seconds)
-        told, under_way = client.told(seen.printed), load.connections * load.depth
-        if not seen.answered - under_way - ADRIFT * seen.answered <= told <= (1 + ADRIFT) * seen.answered:
-            raise Failure(f"{client.name} says that {told:.0f} were answered, and the server {seen.answered}")
-        if seen.count == 0:
-            raise Failure(f"{client.name} had no answer in {seconds} s")
-        return seen
-
     def costs(self, title, clients, peer, connections, options, **more):
         """Client CPU of a request, and requests per second."""
-        load = Load.lasting(SETTLE + options.seconds + TAIL, connections, **more)
-        table = {}
-        for client in rounds(title, options.rounds, [client for client in clients if client.can(load)]):
-            seen = self.steady(client, peer, load, options.seconds)
-            note(table, client.name, cpu_us=seen.cpu_ns / seen.count / 1000, rps=seen.count / seen.took)
-        return table
+        return turns.measure(title, self, Running, clients, peer, options, connections, **more)
 
     def large(self, title, clients, peer, size, options):
         """Client CPU of a gigabyte (10^9) in bodies of SIZE, and gigabytes per second."""
-        load = Load.lasting(SETTLE + options.seconds + TAIL, options.connections_large)
-        table = {}
-        for client in rounds(title, options.rounds, clients):
-            seen = self.steady(client, peer, load, options.seconds)
-            gigabytes = seen.count * size / 1e9
-            note(table, client.name, cpu_s=seen.cpu_ns / 1e9 / gigabytes, gb_s=gigabytes / seen.took)
+        table, gigabyte = {}, 1e9 / size  # of requests
+        for name, row in self.costs(title, clients, peer, options.connections_large, options).items():
+            table[name] = {"cpu_s": [cpu_us * gigabyte / 1e6 for cpu_us in row["cpu_us"]],
+                           "gb_s": [rps / gigabyte for rps in row["rps"]]}
         return table
 
     def paced(self, title, client, peer, connections, options):
@@ -204,14 +187,13 @@ class Runs:
             for _ in rounds(title, options.rounds, [client]):
                 seen = self.midst(client, peer, lambda server: client.paced(load, server, options.rate, arrivals), load,
                                   options.seconds_paced)
-                came = peer.times_ns(seen.begin, seen.end)
                 cell = client.cell()
                 if cell["failed"] or cell["non_2xx"]:
                     raise Failure(f"{client.name} --rate {options.rate}: {cell['failed'] + cell['non_2xx']} failed")
                 lag = cell["send_lag_ms"]
                 checks = {check["name"]: check["state"] for check in cell["checks"]}
                 note(table, arrivals, rate=seen.count / seen.took, asked=options.rate, lag_p50_us=lag["median"] * 1000,
-                     lag_p99_us=lag["p99"] * 1000, lag_max_us=lag["max"] * 1000, off_us=off_grid_us(came, options.rate),
+                     lag_p99_us=lag["p99"] * 1000, lag_max_us=lag["max"] * 1000, off_us=off_grid_us(seen.came, options.rate),
                      arrivals_check=checks["arrivals"])
         return table
 

@@ -25,7 +25,7 @@ PORTS = machine.Ports()
 
 
 class Peer:
-    """One server of the comparison. {port}, {sleep}, {sleep_ms} and {conf} in its command are filled in when it starts.
+    """One server of the comparison. {port}, {sleep}, {sleep_ms}, {conf} and {counter} in its command are filled in when it starts.
     CONF: its configuration in bench/peers. KEEPS: several requests use one connection."""
 
     body = BODY  # of its answers
@@ -34,14 +34,14 @@ class Peer:
         self.name, self.command, self.folder, self.conf = name, list(map(str, command)), folder, conf
         self.keeps = keeps
 
-    def start(self, sleep=0, **popen):
+    def start(self, sleep=0, counter=None, **popen):
         """Starts it, without waiting until it answers. Returns the Running server."""
         port = PORTS.take()
         conf = self.folder / f"{self.name}.conf"
         if self.conf:
             text = (ROOT / "bench/peers" / self.conf).read_text()
             conf.write_text(text.replace("@port@", str(port)).replace("@folder@", str(self.folder)))
-        command = [part.format(port=port, conf=conf, sleep=f"{sleep:g}", sleep_ms=round(sleep * 1000))
+        command = [part.format(port=port, conf=conf, sleep=f"{sleep:g}", sleep_ms=round(sleep * 1000), counter=counter)
                    for part in self.command]
         # A file and not a pipe: nobody reads it unless the server fails. A session of its own, because apache passes the
         # TERM that ends it on to its whole process group.

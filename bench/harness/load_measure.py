@@ -21,7 +21,6 @@ TAIL = 0.3  # seconds that a client goes on when all is measured: it does not en
 ATTEMPTS = 3  # to look at a client while it is at work
 FEW = 1000  # connections: what all of them share is there
 SLEEP = 0.01  # seconds, of that of accuracy
-ADRIFT = 0.01  # of the requests: so much a client's count may differ from the server's
 
 
 class CountedServer(Peer):

@@ -1,6 +1,7 @@
 """bench/loadgen: that it measures what it says, and believes no client. What it measures here is nobody's business: it has
 no time to."""
 
+import argparse
 import json
 import pathlib
 import re
@@ -125,6 +126,18 @@ class Liar(load_clients.Bare):
         return 2 * super().told(text)
 
 
+class Hasty(load_clients.Bare):
+    """A client that ends when it wants to."""
+
+    def command(self, load, server):
+        return super().command(load._replace(seconds=1), server)
+
+
+def costs(client, peer, seconds):
+    """Of one round."""
+    return load_measure.Runs().costs("costs", [client], peer, 2, argparse.Namespace(rounds=1, seconds=seconds))
+
+
 class TestMeasuring:
     @pytest.fixture
     def limit(self, tmp_path):
@@ -133,24 +146,24 @@ class TestMeasuring:
     def test_a_client_that_counts_wrong_is_told(self, limit, tmp_path):
         server = load_measure.CountedServer("limits/epoll_server.c", tmp_path)
         with pytest.raises(machine.Failure, match=r"^bare epoll says that \d+ were answered, and the server \d+$"):
-            load_measure.Runs().steady(Liar(limit, tmp_path), server, load_clients.Load(2, 1), 0.1)
+            costs(Liar(limit, tmp_path), server, 0.1)
 
     def test_a_client_that_ends_early_is_told(self, limit, tmp_path):
         server = load_measure.CountedServer("limits/epoll_server.c", tmp_path)
         with pytest.raises(machine.Failure, match="^bare epoll ended early: "):
-            load_measure.Runs().steady(load_clients.Bare(limit, tmp_path), server, load_clients.Load(2, 1), 0.7)
+            costs(Hasty(limit, tmp_path), server, 0.7)
 
     def test_the_server_counts_requests_and_notes_when_they_came(self, limit, tmp_path):
         peer = load_measure.CountedServer("limits/epoll_server.c", tmp_path, times=True)
         client = load_clients.Bare(limit, tmp_path)
         with peer.running() as server:
-            before = peer.answered()
+            before = server.answered()
             done = subprocess.run([str(word) for word in client.command(load_clients.Load(1, 1), server)],
                                   capture_output=True, text=True, check=True)
-            count = peer.answered() - before
+            count = server.answered() - before
             # One was under way at the end; and a request is counted after its answer, so the one before may come in too.
             assert client.told(done.stdout) <= count <= client.told(done.stdout) + 2
-            times = peer.times_ns(before + count - 10, before + count)
+            times = server.times_ns(before + count - 10, before + count)
             assert times == sorted(times) and 0 < times[-1] - times[0] < 2e9
 
     def test_lateness_is_measured_from_the_earliest_on_the_grid(self):

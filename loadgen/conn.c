@@ -35,37 +35,43 @@ conn_close(struct conn *conn)
 }
 
 void
-conn_go_on(struct conn *conn)
+conn_go_on(struct conn *conn, uint64_t now_ns)
 {
 	struct worker *worker = conn->worker;
 	uint32_t room = (uint32_t)worker->cell->config->pipeline, before = conn->len;
-	uint64_t now = clock_now_ns();
 
 	while (conn->len < room) {
 		struct flight *flight = conn_flight(conn, conn->len);
 
-		if (!worker_take(worker, flight, now))
+		if (!worker_take(worker, flight, now_ns))
 			break;
-		flight->conn = conn;
-		flight->timing.start_ns = now;
+		flight->timing.start_ns = now_ns;
 		if (conn->state == CONN_READY)
-			flight->timing.connected_ns = flight->timing.secured_ns = now;
-		TAILQ_INSERT_TAIL(&worker->pending, flight, pending);
+			flight->timing.connected_ns = flight->timing.secured_ns = now_ns;
 		conn->len++;
 	}
 	if (conn->len == 0)
-		worker_release(worker, conn, now);
+		worker_release(worker, conn, now_ns);
 	else if (conn->fd == -1)
 		conn_open(conn);
 	else if (conn->len > before)
-		conn_start_sending(conn, now);
+		conn_start_sending(conn, now_ns);
 }
 
 void
-conn_go_on_after(struct conn *conn)
+conn_go_on_after(struct conn *conn, uint64_t now_ns)
 {
+	/* Closing, and printing, took a time that is not the next request's. */
+	if (conn->fd == -1 || conn->trace != NULL)
+		now_ns = clock_now_ns();
 	if (conn->worker->end == CELL_DONE)
-		conn_go_on(conn);
+		conn_go_on(conn, now_ns);
+}
+
+uint64_t
+conn_since(const struct conn *conn)
+{
+	return conn->len > 0 ? conn_flight(conn, 0)->timing.start_ns : UINT64_MAX;
 }
 
 void
@@ -134,7 +140,7 @@ conn_on_ready(evutil_socket_t fd, short what, void *arg)
 	if ((what & EV_CLOSED) != 0)
 		conn->ended = true;
 	/* Tunnels and TLS wait for either direction, whatever they are doing. */
-	if (error == 0 && ((what & (EV_WRITE | EV_TIMEOUT)) != 0 || conn->tls != NULL || conn->tunnel != NULL) &&
+	if (error == 0 && ((what & (EV_WRITE | EV_TIMEOUT)) != 0 || conn->tls != NULL || conn->state == CONN_TUNNELING) &&
 	    (conn->state < CONN_READY || conn->sent_flights < conn->len))
 		error = conn_send(conn, clock_now_ns());
 	if (error != 0)
@@ -157,5 +163,5 @@ conn_expire(struct conn *conn, uint64_t now_ns, uint64_t limit_ns)
 		conn_flight(conn, 0)->timing.end_ns = now_ns;
 		conn_finish(conn, FAILURE_TIMEOUT);
 	}
-	conn_go_on_after(conn);
+	conn_go_on_after(conn, now_ns);
 }

@@ -10,9 +10,12 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "common/compiler.h"
 #include "loadgen/request.h"
 #include "loadgen/response.h"
 #include "loadgen/stats.h"
+
+#define CACHE_LINE 64 /* bytes */
 
 struct worker;
 struct trace;
@@ -27,42 +30,48 @@ enum conn_state {
 	CONN_READY,      /* requests leave, answers come */
 };
 
+/*
+ * With a thousand connections none of this is in the processor's nearest cache when an answer comes, and each line that has
+ * to be fetched costs as much as parsing.  So what a request touches lies together: a line of the flight, and of the
+ * connection the event, the line behind it, and the one with what response.h puts first.
+ */
+
 /* A request under way. */
 struct flight {
-	TAILQ_ENTRY(flight) pending; /* in worker->pending */
-	struct conn *conn;
-	const struct request *request;
-	size_t index; /* of `request` in the cell's list */
-	bool queued;  /* open loop: all connections were busy when it was due */
 	struct timing timing;
+	uint32_t index; /* of the request in the cell's list */
+	bool queued;    /* open loop: all connections were busy when it was due */
 };
 
 struct conn {
-	struct event event;     /* edge-triggered, for reading and writing: set once for a socket, never changed */
-	TAILQ_ENTRY(conn) idle; /* open loop: in worker->idle while no request is under way */
+	_Alignas(CACHE_LINE) struct event event; /* edge-triggered, for both directions: set once for a socket, never changed */
 	struct worker *worker;
-	const struct addrinfo *address; /* that the socket goes to */
-	struct tls *tls;                /* NULL: plain */
-	struct tunnel *tunnel;          /* while CONN_TUNNELING */
-	int fd;                         /* -1: CONN_CLOSED */
+	struct tls *tls;     /* NULL: plain */
+	struct trace *trace; /* what -v prints; NULL below -v 2 */
+	int fd;              /* -1: CONN_CLOSED */
 	enum conn_state state;
 	int error;   /* errno value of a send that the event loop still has to handle, or 0 */
 	bool reused; /* a response came whole on this socket before */
 	bool ended;  /* the server has closed its side: what it said stands in the socket */
 	/* Requests under way, a ring: the answer to `first` comes next. */
+	uint16_t first, len;
+	uint16_t sent_flights;  /* of them have left */
+	uint64_t sent;          /* bytes of the one behind those */
 	struct flight *flights; /* config->pipeline of them */
-	uint32_t first, len;
-	uint32_t sent_flights; /* of them have left */
-	uint64_t sent;         /* bytes of the one behind those */
 	struct response response;
-	struct trace *trace; /* what -v prints; NULL below -v 2 */
+	const struct addrinfo *address; /* that the socket goes to */
+	struct tunnel *tunnel;          /* while CONN_TUNNELING */
+	TAILQ_ENTRY(conn) idle;         /* open loop: in worker->idle while no request is under way */
 };
 
 /* conn_init makes CONN ready, without a socket. SERVER and TRACE may be NULL. */
 void conn_init(struct conn *conn, struct worker *worker, struct flight *flights, char *server, struct trace *trace);
 
-/* conn_go_on takes as many requests as it has room for, and sends them, on the open connection or on a new one. */
-void conn_go_on(struct conn *conn);
+/* conn_go_on takes as many requests as it has room for, and sends them, on the open connection or on a new one. NOW_NS: the time. */
+void conn_go_on(struct conn *conn, uint64_t now_ns);
+
+/* conn_since returns when the oldest request under way began, UINT64_MAX when there is none. */
+uint64_t conn_since(const struct conn *conn);
 
 /* conn_expire ends the requests under way that began LIMIT_NS or more before NOW_NS as timed out. */
 void conn_expire(struct conn *conn, uint64_t now_ns, uint64_t limit_ns);

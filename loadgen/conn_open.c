@@ -18,7 +18,7 @@ try_connect(struct conn *conn)
 	struct worker *worker = conn->worker;
 	const struct cell *cell = worker->cell;
 	bool no_delay =
-	    cell->config->pipeline > 1 || cell->target->tls || conn->flights[conn->first].request->len > SEGMENT;
+	    cell->config->pipeline > 1 || cell->target->tls || conn_request(conn, conn_flight(conn, 0))->len > SEGMENT;
 
 	conn->address = worker->address;
 	conn->error = 0;
@@ -133,16 +133,13 @@ may_retry(struct conn *conn, int error, enum failure failure)
 static void
 start_again(struct conn *conn)
 {
-	struct worker *worker = conn->worker;
 	uint64_t now = clock_now_ns();
 
 	for (uint32_t i = 0; i < conn->len; i++) {
 		struct flight *flight = conn_flight(conn, i);
 
-		TAILQ_REMOVE(&worker->pending, flight, pending);
-		TAILQ_INSERT_TAIL(&worker->pending, flight, pending);
 		flight->timing = (struct timing){
-		    .due_ns = worker->cell->open_loop ? flight->timing.due_ns : now,
+		    .due_ns = conn->worker->cell->open_loop ? flight->timing.due_ns : now,
 		    .start_ns = now,
 		};
 	}

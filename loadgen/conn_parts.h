@@ -1,4 +1,4 @@
-/* What the parts of a connection (conn.c, conn_open.c, conn_send.c, conn_receive.c) call of each other. */
+/* What the parts of a connection (conn.c, conn_open.c, conn_send.c, conn_receive.c) call of each other, and its worker of it. */
 #ifndef LOADGEN_CONN_PARTS_H
 #define LOADGEN_CONN_PARTS_H
 
@@ -18,6 +18,13 @@ conn_flight(const struct conn *conn, uint32_t i)
 	return &conn->flights[at < room ? at : at - room];
 }
 
+/* conn_request returns what FLIGHT sends. */
+static inline const struct request *
+conn_request(const struct conn *conn, const struct flight *flight)
+{
+	return &conn->worker->cell->requests->items[flight->index];
+}
+
 /* conn.c */
 
 void conn_on_ready(evutil_socket_t fd, short what, void *conn);
@@ -34,8 +41,11 @@ void conn_start_sending(struct conn *conn, uint64_t now_ns);
  */
 void conn_call_again(struct conn *conn);
 
-/* conn_go_on_after continues when answers were read: with what is still under way, if the connection is gone, and with more. */
-void conn_go_on_after(struct conn *conn);
+/*
+ * conn_go_on_after continues when answers were read at NOW_NS: with what is still under way, if the connection is gone, and
+ * with more.
+ */
+void conn_go_on_after(struct conn *conn, uint64_t now_ns);
 
 /* conn_open.c */
 

@@ -24,9 +24,9 @@ conn_finish(struct conn *conn, enum failure failure)
 
 	if (conn->trace != NULL)
 		trace_end(conn->trace, &conn->response.facts, worker->cell->config->verbosity);
-	TAILQ_REMOVE(&worker->pending, flight, pending);
-	worker_record(worker, flight, failure);
-	conn->first = conn->first + 1 < room ? conn->first + 1 : 0;
+	worker_record(worker, flight, &conn->response.facts, failure);
+	if (++conn->first == room)
+		conn->first = 0;
 	conn->len--;
 	if (conn->sent_flights > 0)
 		conn->sent_flights--;
@@ -98,7 +98,7 @@ conn_broken(struct conn *conn, int error)
 	} else {
 		fail(conn, FAILURE_TRUNCATED);
 	}
-	conn_go_on_after(conn);
+	conn_go_on_after(conn, clock_now_ns());
 }
 
 /*
@@ -117,11 +117,11 @@ read_answers(struct conn *conn, const char *data, size_t len, uint64_t now_ns)
 
 		if (flight->timing.first_ns == 0)
 			flight->timing.first_ns = now_ns;
-		conn->response.head = flight->request->head;
+		conn->response.head = conn_request(conn, flight)->head;
 		event = response_read(&conn->response, data, len, &taken);
 		if (event == RESPONSE_MORE) {
 			if (conn->len < (uint32_t)worker->cell->config->pipeline)
-				conn_go_on(conn); /* answers before this one were whole: their places are free */
+				conn_go_on(conn, now_ns); /* answers before this one were whole: their places are free */
 			return true;
 		}
 		if (event != RESPONSE_COMPLETE) {
@@ -134,11 +134,11 @@ read_answers(struct conn *conn, const char *data, size_t len, uint64_t now_ns)
 		if (conn->fd == -1 || worker->end != CELL_DONE)
 			break;
 		if (len == 0 && conn->len > 0) {
-			conn_go_on(conn);
+			conn_go_on(conn, now_ns);
 			return true;
 		}
 	}
-	conn_go_on_after(conn);
+	conn_go_on_after(conn, now_ns);
 	return false;
 }
 
@@ -152,6 +152,13 @@ skip(struct conn *conn)
 	uint64_t left = response_left(&conn->response);
 
 	return syscall(SYS_recvfrom, conn->fd, NULL, left < SKIP_MAX ? left : SKIP_MAX, MSG_TRUNC, NULL, NULL);
+}
+
+/* may_skip: only TCP throws away what does not fit, and -v 4 wants to see it. */
+static bool
+may_skip(const struct conn *conn)
+{
+	return conn->tls == NULL && conn->trace == NULL && conn->address->ai_family != AF_UNIX;
 }
 
 static ssize_t
@@ -175,11 +182,8 @@ void
 conn_receive(struct conn *conn)
 {
 	struct worker *worker = conn->worker;
-	/* Only TCP throws away what does not fit, and -v 4 wants to see it. */
-	bool may_skip = conn->tls == NULL && conn->trace == NULL && conn->address->ai_family != AF_UNIX;
-
 	for (int reads = 0; reads < READS_MAX; reads++) {
-		bool skips = may_skip && response_left(&conn->response) > 0;
+		bool skips = response_left(&conn->response) > 0 && may_skip(conn);
 		ssize_t len = skips ? skip(conn) : get(conn);
 		uint64_t now;
 
@@ -204,10 +208,10 @@ conn_receive(struct conn *conn)
 				continue;
 			complete(conn, now, false);
 			if (conn->fd == -1 || conn->len == 0) {
-				conn_go_on_after(conn);
+				conn_go_on_after(conn, now);
 				return;
 			}
-			conn_go_on(conn);
+			conn_go_on(conn, now);
 			continue;
 		}
 		if (conn->trace != NULL)

@@ -35,7 +35,7 @@ send_some(struct conn *conn)
 	size_t len = 0;
 
 	for (uint32_t i = conn->sent_flights; i < conn->len && len < PARTS_MAX; i++) {
-		const struct request *request = conn_flight(conn, i)->request;
+		const struct request *request = conn_request(conn, conn_flight(conn, i));
 
 		if (offset < request->bytes_len)
 			parts[len++] = (struct iovec){request->bytes + offset, request->bytes_len - offset};
@@ -44,7 +44,7 @@ send_some(struct conn *conn)
 		offset = 0;
 	}
 	if (len == 0) {
-		const struct request *request = conn_flight(conn, conn->sent_flights)->request;
+		const struct request *request = conn_request(conn, conn_flight(conn, conn->sent_flights));
 		ssize_t got = request_read(request, offset, worker->buf, sizeof(worker->buf));
 
 		if (got < 0) {
@@ -63,7 +63,7 @@ note_sent(struct conn *conn, uint64_t len, uint64_t now_ns)
 	conn->worker->stats.bytes_sent += len;
 	while (len > 0) {
 		struct flight *flight = conn_flight(conn, conn->sent_flights);
-		uint64_t rest = flight->request->len - conn->sent;
+		uint64_t rest = conn_request(conn, flight)->len - conn->sent;
 		uint64_t step = len < rest ? len : rest;
 
 		len -= step;

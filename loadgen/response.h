@@ -40,13 +40,13 @@ struct response_memo {
 	char bytes[RESPONSE_MEMO_MAX];
 };
 
+/* What a response that the memo knows does not touch, its parser, comes last: see conn.h. */
 struct response {
-	llhttp_t parser;
-	struct response_facts facts;
 	struct response_memo *memo; /* shared by the connections of a thread */
-	char *server;               /* where the Server field goes until a response is complete; NULL: not wanted */
-	uint64_t left;              /* of the body, while `counting` */
-	size_t field_len;           /* how much of "Server" the field name matches so far */
+	struct response_facts facts;
+	uint64_t left;    /* of the body, while `counting` */
+	char *server;     /* where the Server field goes until a response is complete; NULL: not wanted */
+	size_t field_len; /* how much of "Server" the field name matches so far */
 	bool head; /* it answers HEAD: no body whatever the header says; the caller may set it anew after a reset */
 	bool in_server;   /* the value that comes is the Server field's */
 	bool started;     /* a byte of it has come */
@@ -54,6 +54,7 @@ struct response {
 	bool counting;    /* a body of known length is under way: its bytes are counted, not parsed */
 	bool until_close; /* the same, of a body that lasts until the connection ends */
 	bool complete;
+	llhttp_t parser;
 };
 
 /*

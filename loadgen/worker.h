@@ -16,7 +16,6 @@
 
 #define WORKER_READ_MAX 65536   /* bytes of one receive */
 #define CONNECT_FAILURES_MAX 10 /* in a row; then the cell ends, as in ab */
-#define CACHE_LINE 64
 
 /* What the threads of a cell share: written once. */
 struct shared {
@@ -30,7 +29,6 @@ struct shared {
 
 #define WORKER_FAILED (1ULL << 32)
 
-TAILQ_HEAD(flight_list, flight);
 TAILQ_HEAD(conn_list, conn);
 
 struct worker {
@@ -41,8 +39,7 @@ struct worker {
 	struct shared *shared;
 	uint32_t index, count; /* of this thread, of all threads of the cell */
 	struct event_base *base;
-	struct flight_list pending; /* requests under way, oldest first */
-	struct event timeout;       /* when the oldest of them may have waited too long */
+	struct event timeout; /* when the oldest request under way may have waited too long */
 	uint64_t phase_end_ns;
 	struct event phase; /* the end of the warm-up, then of the time limit */
 	struct event stop;  /* stop_fd, written by worker_stop */
@@ -107,8 +104,9 @@ bool worker_take(struct worker *worker, struct flight *flight, uint64_t now_ns);
 void worker_freed(struct worker *worker, uint64_t now_ns);
 void worker_release(struct worker *worker, struct conn *conn, uint64_t now_ns);
 
-/* worker_record counts the end of FLIGHT, with FAILURE or FAILURE_NONE. */
-void worker_record(struct worker *worker, struct flight *flight, enum failure failure);
+/* worker_record counts the end of FLIGHT, with what is known of the response and FAILURE or FAILURE_NONE. */
+void worker_record(
+    struct worker *worker, struct flight *flight, const struct response_facts *facts, enum failure failure);
 
 /* worker_show lets other threads see the counts. */
 void worker_show(struct worker *worker);

@@ -64,9 +64,8 @@ fill_gaps(struct timing *timing)
 }
 
 void
-worker_record(struct worker *worker, struct flight *flight, enum failure failure)
+worker_record(struct worker *worker, struct flight *flight, const struct response_facts *facts, enum failure failure)
 {
-	const struct response_facts *facts = &flight->conn->response.facts;
 	struct timing *timing = &flight->timing;
 	struct stats *stats = &worker->stats;
 	bool refused = facts->head_done && facts->status / 100 != 2;

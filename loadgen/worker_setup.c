@@ -47,8 +47,8 @@ init_conns(struct worker *worker, uint32_t connections)
 	const struct config *config = worker->cell->config;
 	bool traced = config->verbosity >= TRACE_HEADERS;
 
-	worker->conns = calloc(connections, sizeof(*worker->conns));
-	worker->flights = calloc((size_t)connections * (size_t)config->pipeline, sizeof(*worker->flights));
+	worker->conns = aligned_alloc(CACHE_LINE, connections * sizeof(*worker->conns));
+	worker->flights = aligned_alloc(CACHE_LINE, connections * (size_t)config->pipeline * sizeof(*worker->flights));
 	if (worker->conns == NULL || worker->flights == NULL)
 		return -ENOMEM;
 	if (traced) {
@@ -106,7 +106,6 @@ worker_init(struct worker *worker, const struct cell *cell, struct shared *share
 	    .left = requests,
 	    .address = cell->target->addresses,
 	};
-	TAILQ_INIT(&worker->pending);
 	TAILQ_INIT(&worker->idle);
 	result = init_memory(worker);
 	if (result == 0)

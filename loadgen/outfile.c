@@ -101,16 +101,28 @@ write_directly(const char *path, outfile_fn *write, const void *what)
 	return finish_stream(out, false);
 }
 
+/* mode_of returns who may do what with the file at PATH, or with one that comes to be there. */
+static mode_t
+mode_of(const char *path)
+{
+	struct stat status;
+	mode_t mask;
+
+	if (stat(path, &status) == 0)
+		return status.st_mode & 0777;
+	mask = umask(0);
+	umask(mask);
+	return 0666 & ~mask;
+}
+
 /* replace writes a new file beside PATH, a regular file or nothing yet, and renames it. */
 static int
 replace(const char *path, outfile_fn *write, const void *what)
 {
-	mode_t mask = umask(0);
 	char *name;
 	FILE *out;
 	int fd, result;
 
-	umask(mask);
 	fd = open_beside(path, &name);
 	if (fd < 0)
 		return fd;
@@ -120,7 +132,7 @@ replace(const char *path, outfile_fn *write, const void *what)
 		close(fd);
 	} else {
 		write(out, what);
-		result = fchmod(fd, 0666 & ~mask) == 0 ? 0 : -errno; /* mkostemp makes it private */
+		result = fchmod(fd, mode_of(path)) == 0 ? 0 : -errno; /* mkostemp makes it private */
 		if (result == 0)
 			result = finish_stream(out, true);
 		else

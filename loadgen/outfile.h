@@ -19,7 +19,7 @@ MUST_CHECK int outfile_check(const char *path);
 /*
  * outfile_write has WRITE print WHAT to PATH, "-" being standard output.  A
  * regular file gets the new contents at once or keeps the old ones, also
- * behind a symbolic link, which stays; a device or pipe is written in place.  Returns 0 or -errno.
+ * behind a symbolic link, which stays, and its permissions stay; a device or pipe is written in place.  Returns 0 or -errno.
  */
 MUST_CHECK int outfile_write(const char *path, outfile_fn *write, const void *what);
 

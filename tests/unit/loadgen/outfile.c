@@ -73,6 +73,25 @@ test_a_file_is_made_and_replaced(void **state)
 	assert_int_equal(unlink(path), 0);
 }
 
+/* Who must not read a file must not read the one that takes its place. */
+static void
+test_permissions_stay(void **state)
+{
+	static const mode_t modes[] = {0600, 0644, 0400, 0666};
+	struct stat status;
+
+	(void)state;
+	umask(022);
+	assert_int_equal(outfile_write(path, write_text, "one"), 0);
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		assert_int_equal(chmod(path, modes[i]), 0);
+		assert_int_equal(outfile_write(path, write_text, "two"), 0);
+		assert_int_equal(stat(path, &status), 0);
+		assert_int_equal(status.st_mode & 07777, modes[i]);
+	}
+	assert_int_equal(unlink(path), 0);
+}
+
 static void
 test_where_nothing_can_be_written(void **state)
 {
@@ -167,6 +186,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_a_file_is_made_and_replaced),
+	    cmocka_unit_test(test_permissions_stay),
 	    cmocka_unit_test(test_where_nothing_can_be_written),
 	    cmocka_unit_test(test_a_device_stays_a_device),
 	    cmocka_unit_test(test_a_link_stays_and_its_file_is_replaced),

@@ -206,4 +206,5 @@ config_deinit(struct config *config)
 {
 	request_close_body(&config->spec);
 	urls_deinit(&config->listed);
+	free(config->secrets);
 }

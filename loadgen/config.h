@@ -70,6 +70,8 @@ struct config {
 	struct request_spec spec;
 	int argc; /* the command, for the record */
 	char **argv;
+	const char **secrets; /* every user:password in it; of several, one is used */
+	size_t secrets_len;
 	char **urls; /* as given; the lab's two servers when none was */
 	int urls_len;
 };

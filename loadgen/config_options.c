@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -140,27 +141,38 @@ parse_method(void *config, const char *value, char *error, size_t error_size)
 	return request_check_method(value, error, error_size);
 }
 
+/* keep_secret remembers where a password stands in the command, also one that a later option replaces. */
 static int
-check_credentials(const char *value, char *error, size_t error_size)
+keep_secret(struct config *config, const char *value, char *error, size_t error_size)
 {
-	if (strchr(value, ':') != NULL)
-		return 0;
-	snprintf(error, error_size, "must be user:password");
-	return -1;
+	const char **secrets;
+
+	if (strchr(value, ':') == NULL) {
+		snprintf(error, error_size, "must be user:password");
+		return -1;
+	}
+	secrets = reallocarray(config->secrets, config->secrets_len + 1, sizeof(*secrets));
+	if (secrets == NULL) {
+		snprintf(error, error_size, "%s", strerror(ENOMEM));
+		return -1;
+	}
+	config->secrets = secrets;
+	config->secrets[config->secrets_len++] = value;
+	return 0;
 }
 
 static int
 parse_credentials(void *config, const char *value, char *error, size_t error_size)
 {
 	((struct config *)config)->spec.credentials = value;
-	return check_credentials(value, error, error_size);
+	return keep_secret(config, value, error, error_size);
 }
 
 static int
 parse_proxy_credentials(void *config, const char *value, char *error, size_t error_size)
 {
 	((struct config *)config)->spec.proxy_credentials = value;
-	return check_credentials(value, error, error_size);
+	return keep_secret(config, value, error, error_size);
 }
 
 static int

@@ -82,18 +82,20 @@ knees_of(const struct sweep *sweep)
 	return list;
 }
 
-/* argument_of is WORD of the command line, without the password that it ends with where it is that of -A or -P. */
+/* argument_of is WORD of the command line, without the password that it ends with where it is that of an -A or -P. */
 static json_t *
-argument_of(const char *word, const struct request_spec *spec)
+argument_of(const char *word, const struct config *config)
 {
-	const char *secrets[] = {spec->credentials, spec->proxy_credentials};
 	char shown[512];
 
-	for (size_t i = 0; i < ARRAY_LEN(secrets); i++)
-		if (secrets[i] != NULL && secrets[i] >= word && secrets[i] <= word + strlen(word)) {
-			snprintf(shown, sizeof(shown), "%.*s:***", (int)(strchr(secrets[i], ':') - word), word);
+	for (size_t i = 0; i < config->secrets_len; i++) {
+		const char *secret = config->secrets[i];
+
+		if (secret >= word && secret <= word + strlen(word)) {
+			snprintf(shown, sizeof(shown), "%.*s:***", (int)(strchr(secret, ':') - word), word);
 			return field_text(shown);
 		}
+	}
 	return field_text(word);
 }
 
@@ -105,7 +107,7 @@ report_json(FILE *out, const void *what)
 	json_t *root = json_object(), *command = json_array(), *cells = json_array();
 
 	for (int i = 0; i < config->argc; i++)
-		json_array_append_new(command, argument_of(config->argv[i], &config->spec));
+		json_array_append_new(command, argument_of(config->argv[i], config));
 	for (size_t i = 0; i < sweep->rows_len; i++)
 		if (sweep->rows[i].measured)
 			json_array_append_new(cells, cell_json(&sweep->rows[i]));

@@ -211,6 +211,7 @@ class TestFiles:
         (["-Ame:secret"], ["-Ame:***"]),
         (["--auth=me:secret"], ["--auth=me:***"]),
         (["-P", "me:secret"], ["-P", "me:***"]),
+        (["-A", "a:one", "-A", "b:two", "-Pc:three", "--proxy-auth", "d:four"], ["-A", "a:***", "-A", "b:***", "-Pc:***", "--proxy-auth", "d:***"]),
         (["-H", "X: me:secret"], ["-H", "X: me:secret"]),
     ])
     def test_the_json_keeps_passwords_to_itself(self, options, shown):

@@ -11,7 +11,8 @@
 #include "loadgen/list.h"
 #include "loadgen/measure.h"
 
-#define PLACE_MAX 48   /* bytes of "20000 connections" */
+#define PLACE_MAX 64   /* bytes of "20000 connections", and of what was answered there */
+#define FIGURE_MAX 24  /* bytes of "45210" */
 #define KEPT_SHARE 0.9 /* of the requests due, that a server answers which keeps up with their rate */
 
 static void
@@ -46,6 +47,14 @@ good_answers(const struct summary *summary)
 	       (summary->errors - summary->failures[FAILURE_CONNECT] - summary->failures[FAILURE_TLS]);
 }
 
+double
+knee_throughput(const struct row *row)
+{
+	double seconds = (double)row->summary.duration_ns / (double)NS_PER_SEC;
+
+	return seconds > 0 ? (double)good_answers(&row->summary) / seconds : 0;
+}
+
 /*
  * keeps_up tells whether the server answers an open loop as fast as it is asked.  Beyond the rate that it can do, what it
  * answers varies by chance, and the best of these rates would say nothing.  What was due in the last
@@ -65,14 +74,11 @@ keeps_up(const struct row *row)
 static struct step
 step_of(const struct row *row, uint64_t load)
 {
-	const struct summary *summary = &row->summary;
-	double good = (double)good_answers(summary);
-
 	if (!row->measured || row->broken)
 		return (struct step){.load = load};
 	return (struct step){
 	    .load = load,
-	    .throughput = summary->duration_ns > 0 ? good * NS_PER_SEC / (double)summary->duration_ns : 0,
+	    .throughput = knee_throughput(row),
 	    .holds = unmet(row) == NULL && keeps_up(row),
 	};
 }
@@ -233,14 +239,32 @@ place(const struct row *row, char text[PLACE_MAX])
 	return text;
 }
 
-/* answered writes how many answers ROW got: "198.2 requests/s". */
+/* figure writes four digits of VALUE, or all that stand before the point: "198.2", "45210". */
+static const char *
+figure(double value, char text[FIGURE_MAX])
+{
+	snprintf(text, FIGURE_MAX, value >= 1000 ? "%.0f" : "%.4g", value);
+	return text;
+}
+
+/* all_good tells whether each answer of ROW was a good one, so that nothing needs to be said of the kind. */
+static bool
+all_good(const struct row *row)
+{
+	return good_answers(&row->summary) == row->summary.complete;
+}
+
+/* answered writes how many good answers ROW got: "198.2 requests/s". */
 static const char *
 answered(const struct row *row, char text[PLACE_MAX])
 {
-	double rps = row->summary.rps;
+	char rps[FIGURE_MAX];
 
-	snprintf(text, PLACE_MAX, rps >= 1000 ? "%.0f %s" : "%.4g %s", rps,
-	    row->cell.open_loop ? "of them answered" : "requests/s");
+	figure(knee_throughput(row), rps);
+	if (row->cell.open_loop)
+		snprintf(text, PLACE_MAX, "%s of them answered%s", rps, all_good(row) ? "" : " with 2xx");
+	else
+		snprintf(text, PLACE_MAX, "%s requests/s%s", rps, all_good(row) ? "" : " answered with 2xx");
 	return text;
 }
 
@@ -249,18 +273,18 @@ static int
 describe_beyond(const struct row *beyond, const char *before, char *text, size_t size)
 {
 	const struct expect *expect = beyond->measured ? unmet(beyond) : NULL;
-	char where[PLACE_MAX], figure[EXPECT_FIGURE_MAX];
+	char where[PLACE_MAX], rps[FIGURE_MAX], was[EXPECT_FIGURE_MAX];
 	double measured;
 
 	place(beyond, where);
 	if (expect == NULL && beyond->measured && !beyond->broken)
-		return snprintf(text, size, "%sthe server does not keep up with %s: it answered %.4g of them.", before,
-		    where, beyond->summary.rps);
+		return snprintf(text, size, "%sthe server does not keep up with %s: it answered %s of them%s.", before,
+		    where, figure(knee_throughput(beyond), rps), all_good(beyond) ? "" : " with 2xx");
 	if (expect == NULL)
 		return snprintf(text, size, "%sthe run broke off at %s.", before, where);
 	(void)expect_holds(expect, &beyond->summary, &measured);
-	expect_format(expect, measured, figure, sizeof(figure));
-	return snprintf(text, size, "%s%s does not hold at %s: it was %s.", before, expect->text, where, figure);
+	expect_format(expect, measured, was, sizeof(was));
+	return snprintf(text, size, "%s%s does not hold at %s: it was %s.", before, expect->text, where, was);
 }
 
 static void
@@ -282,15 +306,15 @@ knee_describe(const struct sweep *sweep, const struct knee *knee, char *text)
 {
 	const struct row *row = knee->row;
 	const char *more = row != NULL && row->cell.open_loop ? "Higher rates" : "More connections";
-	char where[PLACE_MAX], rate[PLACE_MAX];
+	char where[PLACE_MAX], rate[PLACE_MAX], p99[FIGURE_MAX];
 	int len;
 
 	if (row == NULL || knee->end == SATURATE_CLIMBING) {
 		describe_none(sweep, knee, text);
 		return;
 	}
-	len = snprintf(text, KNEE_TEXT_MAX, "Knee at %s: %s, p99 %.4g ms.", place(row, where), answered(row, rate),
-	    summary_ms((double)row->summary.percentiles[99]));
+	len = snprintf(text, KNEE_TEXT_MAX, "Knee at %s: %s, p99 %s ms.", place(row, where), answered(row, rate),
+	    figure(summary_ms((double)row->summary.percentiles[99]), p99));
 	text += len;
 	if (knee->end == SATURATE_LIMIT)
 		snprintf(text, KNEE_TEXT_MAX - (size_t)len,

@@ -28,6 +28,9 @@ const struct cell *knee_cell(const struct sweep *sweep, const struct knee *knee)
 /* knee_load returns the load of a step: connections, or requests per second. */
 double knee_load(const struct row *row);
 
+/* knee_throughput returns the good answers of a step (complete, not failed, 2xx) per second. */
+double knee_throughput(const struct row *row);
+
 /* knee_end_name: "flat", "broken", "limit", "interrupted", as the JSON says how the climb ended. */
 const char *knee_end_name(const struct knee *knee);
 

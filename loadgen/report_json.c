@@ -48,7 +48,7 @@ add_step(json_t *object, const char *name, const struct row *row)
 			field_real(step, "rate", knee_load(row));
 		else
 			field_count(step, "concurrency", row->cell.concurrency);
-		field_real(step, "rps", row->summary.rps);
+		field_real(step, "rps", knee_throughput(row));
 	}
 	field_add(object, name, step);
 }

@@ -1,14 +1,16 @@
 """--until-saturated: the knee of servers whose capacity is known."""
 
+import collections
 import json
 import re
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
 
-from load import LOADGEN, OK, ScriptedServer, answering, default_signals, free_port, loadgen
+from load import LOADGEN, OK, WELL, ScriptedServer, answering, default_signals, free_port, loadgen
 from servers import PATIENCE, AsyncServer, PreforkServer, wait_until
 
 STEP = ("--until-saturated", "--duration", "0.4")
@@ -94,13 +96,14 @@ class TestClosedLoop:
                 time.sleep(0.02 if server.open <= 6 else 0.2)
                 peer.send(OK)
 
+        def check(done):
+            assert done.returncode in WELL, done.stderr
+            assert 4 <= knee_of(done.stdout)[0] <= 6
+            assert re.search(r"Beyond, p50<150ms\s+does\s+not\s+hold\s+at\s+[78]\s+connections:\s+it\s+was\s+[12]", done.stdout)
+            assert done.stderr == ""  # what broke beyond the knee is no failure
+
         with ScriptedServer(script) as server:
-            done = loadgen(*STEP, "-k", "--expect", "p50<150ms", server.url)
-        assert done.returncode in (0, 3), done.stderr
-        knee, _ = knee_of(done.stdout)
-        assert 4 <= knee <= 6
-        assert re.search(r"Beyond, p50<150ms\s+does\s+not\s+hold\s+at\s+[78]\s+connections:\s+it\s+was\s+[12]", done.stdout)
-        assert done.stderr == ""  # what broke beyond the knee is no failure
+            undisturbed(check, *STEP, "-k", "--expect", "p50<150ms", server.url)
 
     def test_no_knee_where_an_expectation_never_holds(self):
         with ScriptedServer(answering()) as server:
@@ -116,17 +119,19 @@ class TestClosedLoop:
         assert "No knee: no answer was good (2xx), up to 2 connections." in done.stdout
 
     def test_the_json_has_knees(self, server_of):
+        def check(done):
+            assert done.returncode in WELL, done.stderr
+            result = json.loads(done.stdout)
+            knee, = result["knees"]
+            assert set(knee) == {"target", "sleep_s", "end", "knee", "best", "beyond", "sentence"}
+            assert (knee["target"], knee["sleep_s"], knee["end"], knee["beyond"]) == (url, None, "flat", None)
+            assert knee["knee"]["concurrency"] in (2, 3, 4) and knee["sentence"].startswith("Knee at ")
+            assert knee["knee"]["rps"] >= 0.95 * knee["best"]["rps"]
+            cells = {cell["concurrency"]: cell for cell in result["cells"]}
+            assert cells[knee["knee"]["concurrency"]]["rps"] == knee["knee"]["rps"]
+
         url = server_of(PreforkServer, "--workers", 2)
-        done = loadgen("--json", "-", *STEP, "--expect", "p99<20s", url)
-        assert done.returncode in (0, 3), done.stderr
-        result = json.loads(done.stdout)
-        knee, = result["knees"]
-        assert set(knee) == {"target", "sleep_s", "end", "knee", "best", "beyond", "sentence"}
-        assert (knee["target"], knee["sleep_s"], knee["end"], knee["beyond"]) == (url, None, "flat", None)
-        assert knee["knee"]["concurrency"] in (2, 3, 4) and knee["sentence"].startswith("Knee at ")
-        assert knee["knee"]["rps"] >= 0.95 * knee["best"]["rps"]
-        cells = {cell["concurrency"]: cell for cell in result["cells"]}
-        assert cells[knee["knee"]["concurrency"]]["rps"] == knee["knee"]["rps"]
+        undisturbed(check, "--json", "-", *STEP, "--expect", "p99<20s", url)
 
     def test_without_a_report_standard_error_says_that_there_is_none(self):
         with ScriptedServer(answering()) as server:
@@ -145,12 +150,14 @@ class TestClosedLoop:
                     return
                 peer.send(OK)
 
+        def check(done):
+            assert done.returncode in WELL, done.stderr
+            assert knee_of(done.stdout)[0] in (2, 3)
+            assert re.search(r"Beyond,\s+the\s+run\s+broke\s+off\s+at\s+[34]\s+connections", done.stdout)
+            assert "run ended after" in done.stderr
+
         with ScriptedServer(script) as server:
-            done = loadgen(*STEP, "-k", server.url)
-        assert done.returncode in (0, 3), done.stderr
-        assert knee_of(done.stdout)[0] in (2, 3)
-        assert re.search(r"Beyond,\s+the\s+run\s+broke\s+off\s+at\s+[34]\s+connections", done.stdout)
-        assert "run ended after" in done.stderr
+            undisturbed(check, *STEP, "-k", server.url)
 
     def test_a_server_that_is_not_there(self):
         done = loadgen(*STEP, f"http://127.0.0.1:{free_port()}/")
@@ -176,23 +183,64 @@ class TestClosedLoop:
         assert "Interrupted after" in out and "The search for the knee was interrupted." in out
 
 
+class Shedding:
+    """A script that answers up to RATE requests a second, and all others, as quickly, with 503."""
+
+    def __init__(self, rate):
+        self.rate = rate
+        self.lock = threading.Lock()
+        self.answered = collections.deque()  # when, within the last tenth of a second
+
+    def __call__(self, peer):
+        while peer.request():
+            peer.send(self.answer(time.monotonic()))
+
+    def answer(self, now):
+        with self.lock:
+            while self.answered and self.answered[0] <= now - 0.1:
+                self.answered.popleft()
+            if len(self.answered) >= self.rate / 10:
+                return b"HTTP/1.1 503 Busy\r\nContent-Length: 5\r\n\r\nlater"
+            self.answered.append(now)
+            return OK
+
+
 class TestOpenLoop:
     def test_the_knee_of_a_rate(self, server_of):
-        done = loadgen(*STEP, "--rate", 25, server_of(PreforkServer, "--workers", 2))
-        knee, rps = knee_of(done.stdout, unit="requests/s")
-        assert 40 <= knee <= 100 * 1.3
-        assert rps <= 1.05 * 2 / SLEEP
-        rows = rows_of(done.stdout)
-        assert {25, 50, 100} <= set(rows)
-        assert re.search(r"Beyond, the server does not keep up with \d+(\.\d+)? requests/s: it answered [\d.]+ of them\.",
-                         " ".join(done.stdout.split()))
+        def check(done):
+            knee, rps = knee_of(done.stdout, unit="requests/s")
+            assert 40 <= knee <= 100 * 1.3
+            assert rps <= 1.05 * 2 / SLEEP
+            assert {25, 50, 100} <= set(rows_of(done.stdout))
+            assert re.search(r"Beyond, the server does not keep up with \d+(\.\d+)? requests/s: it answered [\d.]+ of them\.",
+                             " ".join(done.stdout.split()))
+
+        undisturbed(check, *STEP, "--rate", 25, server_of(PreforkServer, "--workers", 2))
 
     def test_rates_that_the_server_does_not_keep_up_with_are_no_knee(self, server_of):
         """What is answered of them varies by chance: the best of such steps would be no finding."""
-        done = loadgen(*STEP, "--rate", 2000, "-c", 4, server_of(PreforkServer))
-        knee, rps = knee_of(done.stdout, unit="requests/s")
-        assert knee <= 1.3 / SLEEP
-        assert rps <= 1.05 / SLEEP
+        def check(done):
+            knee, rps = knee_of(done.stdout, unit="requests/s")
+            assert knee <= 1.3 / SLEEP
+            assert rps <= 1.05 / SLEEP
+
+        undisturbed(check, *STEP, "--rate", 2000, "-c", 4, server_of(PreforkServer))
+
+    def test_quick_refusals_are_no_throughput(self):
+        def check(done):
+            result = json.loads(done.stdout)
+            knee, = result["knees"]
+            assert 50 <= knee["knee"]["rate"] <= 150
+            beyond = knee["beyond"]
+            assert beyond["rps"] <= 0.9 * beyond["rate"]
+            cell, = [cell for cell in result["cells"] if cell["rate"]["asked"] == beyond["rate"]]
+            assert cell["complete"] > cell["errors"] > 0
+            assert beyond["rps"] == pytest.approx((cell["complete"] - cell["errors"]) / cell["duration_s"])
+            assert (f"the server does not keep up with {beyond['rate']:g} requests/s: it answered {beyond['rps']:.4g} of them with 2xx."
+                    in knee["sentence"])
+
+        with ScriptedServer(Shedding(100)) as server:
+            undisturbed(check, *STEP, "--rate", 50, "-k", "--json", "-", server.url)
 
     def test_what_a_step_left_in_the_queue_does_not_count_against_the_next(self):
         """One worker serves what was asked for before it, whether or not anybody waits for that any more."""

@@ -224,6 +224,7 @@ test_the_knee_is_told_below(void **state)
 	(void)state;
 	set_sweep(1, 3);
 	rows[2].summary.rps = 12345.6;
+	rows[2].summary.duration_ns = 8100052; /* for as many good answers as requests */
 	set_knee(3, SATURATE_FLAT, &rows[0], &rows[2], NULL);
 	assert_ends("\n20   100       0  12346  100.6  20.12  100.9  101.6  101.6\n\n"
 		    "Knee at 5 connections: 49.69 requests/s, p99 101.6 ms. More connections bring no\n"

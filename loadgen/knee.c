@@ -20,13 +20,17 @@ begin_search(struct saturate *search, const struct sweep *sweep)
 {
 	const struct config *config = sweep->config;
 	uint64_t highest = sweep->most_connections, first = config->concurrency.values[0], lowest = 1;
+	uint64_t requests = (uint64_t)config->requests;
+
+	if (config->warmup_ns > 0) /* all that are under way when it ends count (check_concurrency) */
+		requests /= (uint64_t)config->pipeline;
 
 	if (config_open_loop(config)) {
 		highest = (uint64_t)CONFIG_RATE_MAX * LIST_RATE_UNIT;
 		first = config->rates.values[0];
 		lowest = first < LIST_RATE_UNIT ? first : LIST_RATE_UNIT;
-	} else if ((uint64_t)config->requests < highest) {
-		highest = (uint64_t)config->requests;
+	} else if (requests < highest) {
+		highest = requests;
 	}
 	saturate_init(search, first, lowest, highest);
 }

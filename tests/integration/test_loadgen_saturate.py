@@ -171,6 +171,14 @@ class TestClosedLoop:
             assert server.most_open <= 6
         assert max(rows_of(done.stdout)) == 6
 
+    def test_behind_a_warm_up_no_step_counts_more_requests_than_it_has(self):
+        """All that are under way when the warm-up ends count."""
+        with ScriptedServer(answering()) as server:
+            done = loadgen("--until-saturated", "-n", 60, "-c", 5, "--pipeline", 10, "--warmup", 0.1, "--json", "-", server.url)
+        cells = json.loads(done.stdout)["cells"]
+        assert max(cell["concurrency"] for cell in cells) == 6
+        assert {cell["complete"] for cell in cells} == {60}
+
     def test_sigint_tells_the_steps_so_far(self):
         with ScriptedServer(answering()) as server:
             process = subprocess.Popen([LOADGEN, "--until-saturated", "--duration", "0.3", server.url], stdout=subprocess.PIPE,

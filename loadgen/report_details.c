@@ -43,7 +43,8 @@ print_microseconds(FILE *out, const struct row *row)
 	if (open)
 		print_times(out, "Send lag:", &summary->lag, deviation);
 	if (row->cell.target->tls)
-		fprintf(out, "Connect is TCP's handshake and that of TLS; the line TLS is its part.\n");
+		fprintf(out, "Connect is TCP's handshake and that of TLS, and 0 on an open connection;\n"
+			     "TLS is the latter, of the requests that had one.\n");
 	if (open)
 		fprintf(out, "Response counts from when a request was due, Service from when it was sent;\n"
 			     "Delay lies between.  Send lag is the delay of those that had a connection free:\n"

@@ -23,7 +23,7 @@ enum failure {
 	FAILURE_RESET,     /* the connection broke */
 	FAILURE_TRUNCATED, /* it was closed before the response was complete */
 	FAILURE_MALFORMED, /* the response was not HTTP/1, or more than one, or not what TLS can read */
-	FAILURE_LENGTH,    /* the body differs in length from the first one of the cell */
+	FAILURE_LENGTH,    /* the body differs in length from the first one of the same request in the cell */
 	FAILURE_CLASSES,
 	FAILURE_NONE = FAILURE_CLASSES,
 };

@@ -95,6 +95,31 @@ class TestLoadgen:
         page = pathlib.Path(ROOT, "docs/man/loadgen.1").read_text()
         listed = page[page.index(".Sh COMPARED WITH AB"):page.index("The report has ab's lines")]
         assert sorted(re.findall(r"\.Fl (\w)\b", listed)) == sorted(re.findall(r"(\w):?", AB_FLAGS))
+
+    @pytest.mark.parametrize("options, most", [
+        (["-n"], 2147483647), (["-c"], 20000), (["--rate"], 10000000), (["--repeat"], 1000), (["--seed"], 2147483647),
+        (["--sleep"], 3600), (["--threads"], 256), (["-c", "1", "--pipeline"], 1000), (["-b"], 1073741824),
+    ])
+    def test_the_largest_values_are_those_that_it_names(self, options, most):
+        page = pathlib.Path(ROOT, "docs/man/loadgen.1").read_text()
+        entry = re.search(rf"\n\.It Fl {options[-1][1:]}\b.*?\n(.*?)\n\.(?:It|El)", page, re.DOTALL).group(1)
+        assert re.search(rf"\b{most}\b", entry)
+        for value, status in ((most, 1), (most + 1, 2)):  # 1: nobody listens there
+            done = subprocess.run([BIN / "loadgen", *([] if "-n" in options else ["-n", "20000"]), *options, str(value),
+                                   "127.0.0.1:1"], capture_output=True, text=True, timeout=PATIENCE, check=False)
+            assert done.returncode == status, done.stderr
+
+    @pytest.mark.parametrize("options, most", [
+        (["-H", "A: b"], 100), (["-C", "a=b"], 100), (["--expect", "errors=0"], 32), (["http://127.0.0.1:1/"], 26),
+    ])
+    def test_nothing_can_be_said_more_often_than_it_names(self, options, most):
+        page = pathlib.Path(ROOT, "docs/man/loadgen.1").read_text()
+        assert f"up to {most} times" in page or f"at most {most} URLs" in page
+        for count, status in ((most, 1), (most + 1, 2)):
+            done = subprocess.run([BIN / "loadgen", "-n", "1", *options * count, *([] if "//" in options[0] else ["127.0.0.1:1"])],
+                                  capture_output=True, text=True, timeout=PATIENCE, check=False)
+            assert done.returncode == status, done.stderr
+
     def test_the_examples_are_understood(self, tmp_path):
         """Each is a command line without a mistake: what fails is only that nobody listens there."""
         (tmp_path / "order.json").write_text("{}")

@@ -14,7 +14,7 @@ void
 conn_init(struct conn *conn, struct worker *worker, struct flight *flights, char *server, struct trace *trace)
 {
 	*conn = (struct conn){.worker = worker, .fd = -1, .flights = flights, .trace = trace};
-	response_init(&conn->response, false, &worker->memo, server);
+	response_init(&conn->response, &worker->memo, server);
 }
 
 void
@@ -103,6 +103,8 @@ called_again(struct conn *conn)
 static void
 on_send_failed(struct conn *conn, int error)
 {
+	uint64_t now;
+
 	if (conn->worker->end != CELL_DONE)
 		return;
 	if (conn->state == CONN_SECURING) {
@@ -116,8 +118,9 @@ on_send_failed(struct conn *conn, int error)
 			return;
 		}
 		/* A handshake that fails is refused: this one was over, and the server reset the connection behind it. */
-		conn_note_connected(conn, clock_now_ns(), CONN_READY);
-		conn_note_ready(conn, clock_now_ns());
+		now = clock_now_ns();
+		conn_note_connected(conn, now, CONN_READY);
+		conn_note_ready(conn, now);
 		conn_broken(conn, error);
 		return;
 	}

@@ -138,9 +138,9 @@ static const llhttp_settings_t naming_settings = {
 };
 
 void
-response_init(struct response *response, bool head, struct response_memo *memo, char *server)
+response_init(struct response *response, struct response_memo *memo, char *server)
 {
-	*response = (struct response){.head = head, .memo = memo, .server = server};
+	*response = (struct response){.memo = memo, .server = server};
 	response_reset(response);
 }
 

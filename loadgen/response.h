@@ -47,7 +47,7 @@ struct response {
 	uint64_t left;    /* of the body, while `counting` */
 	char *server;     /* where the Server field goes until a response is complete; NULL: not wanted */
 	size_t field_len; /* how much of "Server" the field name matches so far */
-	bool head; /* it answers HEAD: no body whatever the header says; the caller may set it anew after a reset */
+	bool head;        /* it answers HEAD, so there is no body; false at first, the caller's to set before each */
 	bool in_server;   /* the value that comes is the Server field's */
 	bool started;     /* a byte of it has come */
 	bool interim;     /* a header of an interim response has ended */
@@ -62,7 +62,7 @@ struct response {
  * complete response's Server field goes to SERVER (RESPONSE_SERVER_MAX bytes,
  * printable, terminated) unless it is NULL.  MEMO and SERVER must outlive it.
  */
-void response_init(struct response *response, bool head, struct response_memo *memo, char *server);
+void response_init(struct response *response, struct response_memo *memo, char *server);
 
 /* response_reset makes ready for the next response, on the same connection or on a new one. */
 void response_reset(struct response *response);

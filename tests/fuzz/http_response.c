@@ -99,7 +99,8 @@ read_all(struct outcome *outcome, const struct manner *manner, const char *text,
 
 	outcome->len = 0;
 	memset(outcome->server, 0, sizeof(outcome->server));
-	response_init(&response, manner->heads & 1, manner->memo, manner->name ? outcome->server : NULL);
+	response_init(&response, manner->memo, manner->name ? outcome->server : NULL);
+	response.head = manner->heads & 1;
 	for (size_t cut = 0; at < len && event != RESPONSE_INVALID && outcome->len < RESPONSES_MAX - 1; cut++) {
 		size_t to = manner->cuts[cut % manner->cuts_len];
 

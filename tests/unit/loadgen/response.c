@@ -120,7 +120,8 @@ test_a_response_says_the_same_at_every_cut(void **state)
 		struct response_memo memo = {0};
 		struct response response;
 
-		response_init(&response, examples[e].head, &memo, NULL);
+		response_init(&response, &memo, NULL);
+		response.head = examples[e].head;
 		for (size_t i = 0; i <= len;
 		     i++) { /* twice in a row on one connection: the memo must not change a thing */
 			feed(&response, &examples[e], &i, 1);
@@ -161,7 +162,8 @@ test_bytes_behind_the_end_are_not_taken(void **state)
 		if (examples[e].until_close)
 			continue;
 		snprintf(more, sizeof(more), "%s%s", examples[e].bytes, examples[e].bytes);
-		response_init(&response, examples[e].head, &memo, NULL);
+		response_init(&response, &memo, NULL);
+		response.head = examples[e].head;
 		for (size_t i = 0; i < len; i++) { /* the first time without the memo, then with it */
 			if (i > 0) {
 				assert_int_equal(response_read(&response, more, i, &taken), RESPONSE_MORE);
@@ -197,7 +199,8 @@ test_different_answers_follow_each_other(void **state)
 	for (size_t piece = 1; piece <= len; piece += 1 + piece / 8) {
 		size_t e = 0;
 
-		response_init(&response, examples[0].head, &memo, NULL);
+		response_init(&response, &memo, NULL);
+		response.head = examples[0].head;
 		for (at = 0; at < len;) {
 			size_t to =
 			    at + piece - at % piece; /* reads of PIECE bytes, of which responses take what is theirs */
@@ -236,7 +239,7 @@ test_a_body_of_known_length_may_be_skipped(void **state)
 	struct response response;
 
 	(void)state;
-	response_init(&response, false, &memo, NULL);
+	response_init(&response, &memo, NULL);
 	for (int round = 0; round < 2; round++) { /* parsed, then remembered */
 		assert_int_equal(response_left(&response), 0);
 		assert_int_equal(read_all(&response, head), RESPONSE_MORE);
@@ -269,7 +272,7 @@ test_only_a_body_of_known_length_may_be_skipped(void **state)
 		struct response_memo memo = {0};
 		struct response response;
 
-		response_init(&response, false, &memo, NULL);
+		response_init(&response, &memo, NULL);
 		assert_int_equal(read_all(&response, others[i]), RESPONSE_MORE);
 		assert_int_equal(response_left(&response), 0);
 	}
@@ -284,8 +287,8 @@ test_the_memo_knows_equal_beginnings_only(void **state)
 	struct response a, b;
 
 	(void)state;
-	response_init(&a, false, &memo, NULL);
-	response_init(&b, false, &memo, NULL);
+	response_init(&a, &memo, NULL);
+	response_init(&b, &memo, NULL);
 	assert_int_equal(read_all(&a, first), RESPONSE_COMPLETE);
 	assert_int_equal(memo.len, strlen(first) - 5); /* the body is counted: it may be another one */
 	assert_int_equal(read_all(&b, other), RESPONSE_COMPLETE);
@@ -313,7 +316,7 @@ test_the_memo_tells_answers_to_head_from_others(void **state)
 	struct response response;
 
 	(void)state;
-	response_init(&response, true, &memo, NULL);
+	response_init(&response, &memo, NULL);
 	for (int round = 0; round < 3; round++) {
 		response.head = true;
 		assert_int_equal(read_all(&response, head), RESPONSE_COMPLETE);
@@ -336,7 +339,7 @@ test_a_chunked_response_is_remembered_whole(void **state)
 	struct response response;
 
 	(void)state;
-	response_init(&response, false, &memo, NULL);
+	response_init(&response, &memo, NULL);
 	for (int round = 0; round < 2; round++) {
 		assert_int_equal(read_all(&response, whole), RESPONSE_COMPLETE);
 		assert_int_equal(memo.len, strlen(whole));
@@ -357,7 +360,7 @@ test_a_long_header_is_not_remembered(void **state)
 	(void)state;
 	snprintf(
 	    bytes, sizeof(bytes), "HTTP/1.1 200 OK\r\nX: %0*d\r\nContent-Length: 1\r\n\r\nx", RESPONSE_MEMO_MAX, 1);
-	response_init(&response, false, &memo, NULL);
+	response_init(&response, &memo, NULL);
 	assert_int_equal(read_all(&response, bytes), RESPONSE_COMPLETE);
 	assert_int_equal(response.facts.body_len, 1);
 	assert_int_equal(memo.len, 0);
@@ -388,7 +391,8 @@ test_a_cut_one_is_told_from_a_whole_one(void **state)
 			struct response_memo memo = {0};
 			struct response response;
 
-			response_init(&response, examples[e].head, &memo, NULL);
+			response_init(&response, &memo, NULL);
+			response.head = examples[e].head;
 			if (i > 0)
 				assert_int_equal(response_read(&response, examples[e].bytes, i, &taken), RESPONSE_MORE);
 			assert_int_equal(response_end(&response), RESPONSE_CUT);
@@ -425,7 +429,7 @@ test_what_is_not_http_is_invalid(void **state)
 		struct response_memo memo = {0};
 		struct response response;
 
-		response_init(&response, false, &memo, NULL);
+		response_init(&response, &memo, NULL);
 		if (read_all(&response, wrong[i]) != RESPONSE_INVALID)
 			fail_msg("taken for a response: %s", wrong[i]);
 	}
@@ -444,7 +448,7 @@ test_the_server_field_is_found_at_every_cut(void **state)
 		struct response_memo memo = {0};
 		struct response response;
 
-		response_init(&response, false, &memo, server);
+		response_init(&response, &memo, server);
 		feed(&response, &example, &i, 1);
 		assert_string_equal(server, "toy/1.0 (x)");
 		assert_null(response.server); /* later ones are not looked at */
@@ -460,7 +464,7 @@ test_a_long_or_strange_server_field_is_cut_and_cleaned(void **state)
 
 	(void)state;
 	snprintf(bytes, sizeof(bytes), "HTTP/1.1 204 x\r\nServer: \xff%0500d\r\n\r\n", 1);
-	response_init(&response, false, &memo, server);
+	response_init(&response, &memo, server);
 	assert_int_equal(read_all(&response, bytes), RESPONSE_COMPLETE);
 	assert_int_equal(strlen(server), RESPONSE_SERVER_MAX - 1);
 	assert_int_equal(server[0], '?');

@@ -156,11 +156,8 @@ conn_on_ready(evutil_socket_t fd, short what, void *arg)
 void
 conn_expire(struct conn *conn, uint64_t now_ns, uint64_t limit_ns)
 {
-	struct worker *worker = conn->worker;
-
-	if (conn->state != CONN_CLOSED && conn->state < CONN_READY &&
-	    ++worker->connect_failures >= CONNECT_FAILURES_MAX)
-		worker_abort(worker, conn->state == CONN_SECURING ? CELL_TLS : CELL_CONNECT, ETIMEDOUT);
+	if (conn->state != CONN_CLOSED && conn->state < CONN_READY)
+		conn_connect_expired(conn);
 	conn_close(conn);
 	while (conn->len > 0 && conn_flight(conn, 0)->timing.start_ns + limit_ns <= now_ns) {
 		conn_flight(conn, 0)->timing.end_ns = now_ns;

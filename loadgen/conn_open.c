@@ -65,6 +65,7 @@ void
 conn_note_ready(struct conn *conn, uint64_t now_ns)
 {
 	conn->state = CONN_READY;
+	conn->worker->success_ns = now_ns;
 	/* Over TLS the first answer tells: a server of TLS 1.3 may refuse the client after this. */
 	if (conn->tls == NULL)
 		conn->worker->connect_failures = 0;
@@ -99,6 +100,22 @@ is_shortage(int error)
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM || error == EADDRNOTAVAIL;
 }
 
+/*
+ * leave_address goes on to another address than CONN's, while none was ever reached.  A name may have several ("localhost":
+ * ::1, 127.0.0.1), and the server listen on one of them.  Returns false when there is none.
+ */
+static bool
+leave_address(const struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+
+	if (worker->reached || conn->address->ai_next == NULL)
+		return false;
+	if (conn->address == worker->address)
+		worker->address = conn->address->ai_next;
+	return true;
+}
+
 /* may_retry judges a connect that failed with ERROR: another attempt, or the end of the cell (false). */
 static bool
 may_retry(struct conn *conn, int error, enum failure failure)
@@ -109,12 +126,9 @@ may_retry(struct conn *conn, int error, enum failure failure)
 		worker_abort(worker, CELL_RESOURCES, error);
 		return false;
 	}
+	if (leave_address(conn))
+		return true;
 	if (!worker->reached) {
-		/* A name may have several addresses ("localhost": ::1, 127.0.0.1), and the server listen on one of them. */
-		if (conn->address == worker->address)
-			worker->address = worker->address->ai_next;
-		if (worker->address != NULL)
-			return true;
 		worker_abort(worker, CELL_UNREACHABLE, error);
 		return false;
 	}
@@ -166,6 +180,18 @@ conn_connect_failed(struct conn *conn, int error, enum failure failure)
 		return;
 	start_again(conn);
 	conn_open(conn);
+}
+
+/* A slow server keeps many waiting at once, who give up together: only those count who came after it served somebody. */
+void
+conn_connect_expired(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+
+	if (leave_address(conn) || conn_since(conn) <= worker->success_ns)
+		return;
+	if (++worker->connect_failures >= CONNECT_FAILURES_MAX)
+		worker_abort(worker, conn->state == CONN_SECURING ? CELL_TLS : CELL_CONNECT, ETIMEDOUT);
 }
 
 void

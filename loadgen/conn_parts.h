@@ -63,6 +63,9 @@ void conn_reopen(struct conn *conn);
 /* conn_connect_failed: it came to nothing, with the errno value ERROR, as a FAILURE_CONNECT or FAILURE_TLS. */
 void conn_connect_failed(struct conn *conn, int error, enum failure failure);
 
+/* conn_connect_expired: what the oldest request waited for in vain is still a connection. */
+void conn_connect_expired(struct conn *conn);
+
 /* conn_secure goes on with all that comes before a request over TLS. Returns 0 when it is over or waits, or the errno value. */
 MUST_CHECK int conn_secure(struct conn *conn);
 

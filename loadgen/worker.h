@@ -64,6 +64,7 @@ struct worker {
 	const struct addrinfo *address; /* that connections go to; moves on while none was ever reached */
 	bool reached;                   /* a connection came about */
 	unsigned connect_failures;      /* in a row */
+	uint64_t success_ns;            /* the last time that a handshake or an answer was over */
 	uint64_t bytes_told;            /* of stats.bytes_received, to the series */
 	uint64_t cpu_begin_ns;
 	enum cell_end end;

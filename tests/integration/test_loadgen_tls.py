@@ -322,6 +322,34 @@ class TestFailures:
             cell = one_cell("-n", 3, "-c", 3, "-s", 0.3, server.url, status=1)
         assert failures(cell) == {"timeout": 3}
 
+    def test_a_server_that_keeps_many_waiting_for_a_handshake_is_measured(self, certificate):
+        """Those who began together give up together, which is no row of failures where others were served meanwhile."""
+
+        def half_of_the_first(peer):
+            if peer.number < 40 and peer.number % 2 == 1:
+                while peer.socket.recv(65536):
+                    pass
+                return False
+            return True
+
+        with TlsServer(answering(), certificate.context(), before=half_of_the_first) as server:
+            cell = one_cell("-n", 60, "-c", 40, "-s", 3, server.url, status=1)
+        assert (cell["complete"], failures(cell)) == (60, {"timeout": 20})
+
+    def test_handshakes_that_are_answered_no_more_end_the_cell(self, certificate):
+        def the_first(peer):
+            if peer.number > 0:
+                while peer.socket.recv(65536):
+                    pass
+                return False
+            return True
+
+        with TlsServer(answering(), certificate.context(), before=the_first) as server:
+            done = loadgen("-n", 100, "-c", 10, "-s", 1, server.url)
+        assert done.returncode == 1
+        assert re.fullmatch(rf"loadgen: {server.url}: test aborted after 10 failed TLS handshakes in a row \(connection timed out\); "
+                            r"\d+ requests completed\n", done.stderr), done.stderr
+
     @pytest.mark.parametrize("missing", [1, 10, 30])
     def test_an_answer_cut_in_its_last_record_is_truncated(self, certificate, missing):
         """The relay passes all but the last bytes of what the server said."""

@@ -127,6 +127,8 @@ on_send_failed(struct conn *conn, int error)
 	/* It closed or reset: perhaps after an answer that says why (413, 408), which recv still finds. */
 	if (!conn->reused)
 		conn->worker->stats.write_errors++;
+	if (error != EPIPE) /* the socket tells its error once: behind the answer recv would find no more than an end */
+		conn->lost = error;
 	conn_receive(conn);
 }
 
@@ -143,7 +145,8 @@ conn_on_ready(evutil_socket_t fd, short what, void *arg)
 	if ((what & EV_CLOSED) != 0)
 		conn->ended = true;
 	/* Tunnels and TLS wait for either direction, whatever they are doing. */
-	if (error == 0 && ((what & (EV_WRITE | EV_TIMEOUT)) != 0 || conn->tls != NULL || conn->state == CONN_TUNNELING) &&
+	if (error == 0 &&
+	    ((what & (EV_WRITE | EV_TIMEOUT)) != 0 || conn->tls != NULL || conn->state == CONN_TUNNELING) &&
 	    (conn->state < CONN_READY || conn->sent_flights < conn->len))
 		error = conn_send(conn, clock_now_ns());
 	if (error != 0)

@@ -44,7 +44,7 @@ struct flight {
 };
 
 struct conn {
-	_Alignas(CACHE_LINE) struct event event; /* edge-triggered, for both directions: set once for a socket, never changed */
+	_Alignas(CACHE_LINE) struct event event; /* edge-triggered, both directions: set once for a socket */
 	struct worker *worker;
 	struct tls *tls;     /* NULL: plain */
 	struct trace *trace; /* what -v prints; NULL below -v 2 */
@@ -56,6 +56,7 @@ struct conn {
 	/* Requests under way, a ring: the answer to `first` comes next. */
 	uint16_t first, len;
 	uint16_t sent_flights;  /* of them have left */
+	int lost;               /* errno value of a send that failed, which recv does not tell again, or 0 */
 	uint64_t sent;          /* bytes of the one behind those */
 	struct flight *flights; /* config->pipeline of them */
 	struct response response;

@@ -21,7 +21,7 @@ try_connect(struct conn *conn)
 	    cell->config->pipeline > 1 || cell->target->tls || conn_request(conn, conn_flight(conn, 0))->len > SEGMENT;
 
 	conn->address = worker->address;
-	conn->error = 0;
+	conn->error = conn->lost = 0;
 	conn->reused = conn->ended = false;
 	conn->sent_flights = 0;
 	conn->sent = 0;

@@ -122,7 +122,7 @@ read_answers(struct conn *conn, const char *data, size_t len, uint64_t now_ns)
 		event = response_read(&conn->response, data, len, &taken);
 		if (event == RESPONSE_MORE) {
 			if (conn->len < (uint32_t)worker->cell->config->pipeline)
-				conn_go_on(conn, now_ns); /* answers before this one were whole: their places are free */
+				conn_go_on(conn, now_ns); /* of answers before this one the places are free */
 			return true;
 		}
 		if (event != RESPONSE_COMPLETE) {
@@ -195,7 +195,7 @@ conn_receive(struct conn *conn)
 				continue;
 		}
 		if (len <= 0) {
-			conn_broken(conn, len < 0 ? errno : 0);
+			conn_broken(conn, len < 0 ? errno : conn->lost);
 			return;
 		}
 		now = clock_now_ns();

@@ -127,6 +127,39 @@ class TestReceive:
         if not first:
             assert failures(cell) == {"reset": 20000}
 
+    def test_a_reset_while_the_request_still_leaves(self, tmp_path):
+        """The failed send takes the socket's error with it: recv alone would find no more than an end."""
+        body = tmp_path / "body"
+        body.write_bytes(b"x" * (32 << 20))
+
+        def script(peer):
+            peer.socket.recv(1000)
+            time.sleep(0.1)
+            peer.reset()
+
+        with ScriptedServer(script) as server:
+            cell = one_cell("-n", 4, "-c", 2, "-r", "-p", body, server.url, status=1)
+            done = loadgen("-n", 4, "-c", 2, "-p", body, server.url)
+        assert (cell["complete"], failures(cell)) == (4, {"reset": 4})
+        assert done.returncode == 1
+        assert re.fullmatch(f"loadgen: {server.url}: connection reset by peer; run ended after [01] requests "
+                            r"\(-r goes on after such errors\)\n", done.stderr), done.stderr
+
+    def test_a_close_while_the_request_still_leaves(self, tmp_path):
+        body = tmp_path / "body"
+        body.write_bytes(b"x" * (32 << 20))
+
+        def script(peer):
+            peer.socket.recv(1000)
+            peer.socket.shutdown(socket.SHUT_WR)
+            peer.socket.settimeout(1)
+            while peer.socket.recv(1 << 20):
+                pass
+
+        with ScriptedServer(script) as server:
+            cell = one_cell("-n", 4, "-c", 2, "-p", body, server.url, status=1)
+        assert (cell["complete"], failures(cell)) == (4, {"truncated": 4})
+
     @pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 2", OK[:OK.index(b"\r\n\r\n") + 2]], ids=["nothing", "a line", "no end"])
     def test_a_close_before_the_end_of_the_header(self, sent):
         def script(peer):

@@ -350,6 +350,19 @@ class TestFailures:
         assert re.fullmatch(rf"loadgen: {server.url}: test aborted after 10 failed TLS handshakes in a row \(connection timed out\); "
                             r"\d+ requests completed\n", done.stderr), done.stderr
 
+    def test_a_reset_while_the_request_still_leaves(self, certificate, tmp_path):
+        body = tmp_path / "body"
+        body.write_bytes(b"x" * (32 << 20))
+
+        def script(peer):
+            peer.socket.recv(1000)
+            time.sleep(0.1)
+            peer.reset()
+
+        with TlsServer(script, certificate.context()) as server:
+            cell = one_cell("-n", 4, "-c", 2, "-r", "-p", body, server.url, status=1)
+        assert failures(cell) == {"reset": 4}
+
     @pytest.mark.parametrize("missing", [1, 10, 30])
     def test_an_answer_cut_in_its_last_record_is_truncated(self, certificate, missing):
         """The relay passes all but the last bytes of what the server said."""

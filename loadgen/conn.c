@@ -99,12 +99,29 @@ called_again(struct conn *conn)
 		worker_abort(conn->worker, CELL_RESOURCES, ENOMEM);
 }
 
+/*
+ * on_reset: the connection ended with ERROR before anything was sent.  A handshake of TCP that fails is refused: this one was
+ * over, and the server reset the connection behind it.
+ */
+static void
+on_reset(struct conn *conn, int error)
+{
+	uint64_t now = clock_now_ns();
+	bool tls = conn->worker->shared->tls != NULL;
+
+	conn_note_connected(conn, now, tls ? CONN_SECURING : CONN_READY);
+	if (tls) {
+		conn_connect_failed(conn, error, FAILURE_TLS);
+	} else {
+		conn_note_ready(conn, now);
+		conn_broken(conn, error);
+	}
+}
+
 /* on_send_failed is only called from the event loop: what it leads to may start the next request. */
 static void
 on_send_failed(struct conn *conn, int error)
 {
-	uint64_t now;
-
 	if (conn->worker->end != CELL_DONE)
 		return;
 	if (conn->state == CONN_SECURING) {
@@ -113,15 +130,10 @@ on_send_failed(struct conn *conn, int error)
 	}
 	if (conn->state < CONN_READY) {
 		/* The handshake's error comes with the first send: no getsockopt needed. */
-		if (conn->worker->shared->tls != NULL || (error != ECONNRESET && error != EPIPE)) {
+		if ((error == ECONNRESET || error == EPIPE) && conn->worker->cell->target->tunnel == NULL)
+			on_reset(conn, error);
+		else
 			conn_connect_failed(conn, error, FAILURE_CONNECT);
-			return;
-		}
-		/* A handshake that fails is refused: this one was over, and the server reset the connection behind it. */
-		now = clock_now_ns();
-		conn_note_connected(conn, now, CONN_READY);
-		conn_note_ready(conn, now);
-		conn_broken(conn, error);
 		return;
 	}
 	/* It closed or reset: perhaps after an answer that says why (413, 408), which recv still finds. */

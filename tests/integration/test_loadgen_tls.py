@@ -10,6 +10,7 @@ import time
 import pytest
 
 from load import OK, ScriptedServer, answering, loadgen, one_cell
+from servers import PATIENCE
 from test_loadgen_ab import AB, assert_alike, report_lines, run_ab
 from tls_server import Relay, TlsServer, certificate, goodbye  # pylint: disable=unused-import
 
@@ -304,6 +305,25 @@ class TestFailures:
         assert done.returncode == 1
         assert re.fullmatch(rf"loadgen: {server.url}: test aborted after 10 failed TLS handshakes in a row \([^)]*{text}[^)]*\);"
                             r" 0 requests completed\n", done.stderr), done.stderr
+
+    def test_a_server_that_resets_at_once_refuses_the_handshake_and_not_the_connection(self):
+        """Whether the reset is there before loadgen looks or after: several runs, for the race may go either way."""
+        def serve(listener):
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                connection.close()
+
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            thread = threading.Thread(target=serve, args=(listener,), daemon=True)
+            thread.start()
+            said = {loadgen("-n", 20, "-c", 2, f"https://127.0.0.1:{listener.getsockname()[1]}/").stderr for _ in range(6)}
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(PATIENCE)
+        assert all("test aborted after 10 failed TLS handshakes in a row (connection reset by peer)" in line for line in said), said
 
     def test_a_server_that_speaks_no_tls_is_named(self):
         with ScriptedServer(lambda peer: peer.socket.recv(65536) and peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as server:

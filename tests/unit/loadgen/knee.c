@@ -62,13 +62,15 @@ test_refusals_are_not_said_to_be_answers(void **state)
 	(void)state;
 	set_open_search();
 	rows[1].summary.errors = rows[1].summary.non_2xx = 210;
-	assert_described("Knee at 200 requests/s: 200 of them answered, p99 101.6 ms. Beyond, the server does not keep up with "
-			 "400 requests/s: it answered 190 of them with 2xx.");
+	assert_described(
+	    "Knee at 200 requests/s: 200 of them answered, p99 101.6 ms. Beyond, the server does not keep up with "
+	    "400 requests/s: it answered 190 of them with 2xx.");
 	rows[0].summary.errors = rows[0].summary.non_2xx = 2;
 	knee.end = SATURATE_FLAT;
 	knee.best = &rows[1];
-	assert_described("Knee at 200 requests/s: 198 of them answered with 2xx, p99 101.6 ms. Higher rates bring no more than "
-			 "190 of them answered with 2xx (at 400 requests/s).");
+	assert_described(
+	    "Knee at 200 requests/s: 198 of them answered with 2xx, p99 101.6 ms. Higher rates bring no more than "
+	    "190 of them answered with 2xx (at 400 requests/s).");
 	set_search();
 	rows[0].summary.errors = rows[0].summary.non_2xx = 50;
 	knee.end = SATURATE_FLAT;
@@ -84,8 +86,9 @@ test_large_figures_have_all_their_digits(void **state)
 	rows[1].cell.ramp.from = 60000;
 	rows[1].summary.complete = 45210;
 	rows[0].summary.percentiles[99] = 12345 * NS_PER_MS;
-	assert_described("Knee at 200 requests/s: 200 of them answered, p99 12345 ms. Beyond, the server does not keep up with "
-			 "60000 requests/s: it answered 45210 of them.");
+	assert_described(
+	    "Knee at 200 requests/s: 200 of them answered, p99 12345 ms. Beyond, the server does not keep up with "
+	    "60000 requests/s: it answered 45210 of them.");
 }
 
 int

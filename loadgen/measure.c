@@ -5,12 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "loadgen/complain.h"
 #include "loadgen/dial.h"
 #include "loadgen/interrupt.h"
 #include "loadgen/repeat.h"
 #include "loadgen/report.h"
 #include "loadgen/runner.h"
+
+#define PATIENCE_NS (60 * NS_PER_SEC)  /* for what stands in a server's queue, or -s where that is more */
+#define IMPATIENCE_NS (2 * NS_PER_SEC) /* for what was waited for in vain before */
 
 /* explain says why a cell has no figures. Returns whether the run can go on with other targets. */
 static bool
@@ -128,23 +132,24 @@ keep_figures(struct sweep *sweep, struct row *row, int64_t repetition)
 }
 
 /*
- * settle asks the target of CELL once, and waits for the answer: what a cell before left unanswered
- * when its time was up stands before that in the server's queue, and would count against this one.
+ * ask sends the request of CELL once, and waits for its answer for PATIENCE_NS.  Returns whether nothing stands before it any
+ * more: something was answered, or there is nobody to serve a queue; the next cell says so.
  */
-static void
-settle(struct sweep *sweep, const struct cell *cell)
+static bool
+ask(struct sweep *sweep, const struct cell *cell, uint64_t patience_ns)
 {
 	struct config config = *sweep->config;
 	struct progress none;
 	struct result result;
 	struct cell once = *cell;
-	int status;
+	bool done;
 
 	config.requests = 1;
 	config.threads = 1;
 	config.pipeline = 1;
 	config.warmup_ns = 0;
 	config.time_limit_ns = 0;
+	config.timeout_ns = patience_ns;
 	config.verbosity = 1;
 	config.samples_file = NULL;
 	once.config = &config;
@@ -152,9 +157,38 @@ settle(struct sweep *sweep, const struct cell *cell)
 	once.open_loop = false;
 	progress_init(&none, PROGRESS_NONE, stderr, &config, 1);
 	progress_cell_begin(&none, &once);
-	status = runner_run(&once, sweep->tls, &none, &result);
-	(void)status; /* where that fails, so does the cell, and says why */
+	done = runner_run(&once, sweep->tls, &none, &result) == 0 &&
+	       (result.stats.bytes_received > 0 || (result.end == CELL_UNREACHABLE && result.error == ECONNREFUSED));
 	runner_free(&result);
+	return done;
+}
+
+/*
+ * settle waits until the targets have served what cells before left unanswered, which stands in the servers' queues before
+ * what comes, and would count against the next cell: also against one of another target, which may be the same server.
+ */
+static void
+settle(struct sweep *sweep, struct progress *progress)
+{
+	const uint64_t own_ns = sweep->config->timeout_ns;
+	const uint64_t long_ns = own_ns > PATIENCE_NS ? own_ns : PATIENCE_NS;
+
+	for (size_t i = 0; i < sweep->targets_len && !interrupt_seen(); i++) {
+		struct leftover *leftover = &sweep->leftovers[i];
+		uint64_t patience_ns = leftover->stuck ? IMPATIENCE_NS : long_ns;
+
+		if (leftover->cell == NULL || sweep->down[i])
+			continue;
+		if (ask(sweep, leftover->cell, patience_ns)) {
+			*leftover = (struct leftover){0};
+		} else if (!interrupt_seen()) {
+			leftover->stuck = true;
+			progress_clear(progress);
+			complain("%s: what a cell left in the server's queue may count against the next one: "
+				 "a request behind it failed, or had no answer within %g s",
+			    sweep->targets[i].url, (double)patience_ns / (double)NS_PER_SEC);
+		}
+	}
 }
 
 /* start_advice says what helps where threads and their memory cannot be had. */
@@ -183,13 +217,13 @@ measure_row(struct sweep *sweep, struct row *row, int64_t repetition, struct pro
 	runner_free(result);
 	/* Arrivals differ between repetitions, and are the same for all that is compared within one. */
 	row->cell.seed = (uint64_t)sweep->config->seed + (uint64_t)repetition;
-	if (sweep->unsettled[target])
-		settle(sweep, &row->cell);
+	settle(sweep, progress);
 	if (interrupt_seen())
 		return false;
 	progress_cell_begin(progress, &row->cell);
 	status = runner_run(&row->cell, sweep->tls, progress, result);
-	sweep->unsettled[target] = result->stats.unfinished > 0;
+	if (result->stats.unfinished + result->stats.failures[FAILURE_TIMEOUT] > 0)
+		sweep->leftovers[target].cell = &row->cell;
 	if (status == 0 && cell_end_measured(result->end))
 		status = keep_figures(sweep, row, repetition);
 	if (status == 0 && cell_end_measured(result->end))

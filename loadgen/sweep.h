@@ -35,6 +35,12 @@ struct row {
 	bool broken;   /* a run of it ended before its time: those figures are not among these */
 };
 
+/* What a target was left with by cells before: requests that nobody waits for any more, in its server's queue. */
+struct leftover {
+	const struct cell *cell; /* which left them, or another of the same requests; NULL: there are none */
+	bool stuck;              /* they were waited for in vain, and are not again for as long */
+};
+
 /* What --until-saturated found out about a target with one sleep. */
 struct knee {
 	size_t first, len;        /* its steps among the rows, by load */
@@ -47,8 +53,8 @@ struct knee {
 struct sweep {
 	const struct config *config;
 	struct target targets[SWEEP_TARGETS_MAX];
-	bool down[SWEEP_TARGETS_MAX];      /* could not be reached: its further cells are left out */
-	bool unsettled[SWEEP_TARGETS_MAX]; /* has requests of ours that nobody waits for any more */
+	bool down[SWEEP_TARGETS_MAX]; /* could not be reached: its further cells are left out */
+	struct leftover leftovers[SWEEP_TARGETS_MAX];
 	size_t targets_len;
 	struct variant *variants; /* targets_len for each sleep */
 	size_t variants_len;

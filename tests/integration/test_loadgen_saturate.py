@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from load import LOADGEN, OK, WELL, ScriptedServer, answering, default_signals, free_port, loadgen
+from load import LOADGEN, OK, WELL, ScriptedServer, answering, default_signals, free_port, loadgen, loadgen_json
 from servers import PATIENCE, AsyncServer, PreforkServer, wait_until
 
 STEP = ("--until-saturated", "--duration", "0.4")
@@ -244,8 +244,8 @@ class TestOpenLoop:
             cell, = [cell for cell in result["cells"] if cell["rate"]["asked"] == beyond["rate"]]
             assert cell["complete"] > cell["errors"] > 0
             assert beyond["rps"] == pytest.approx((cell["complete"] - cell["errors"]) / cell["duration_s"])
-            assert (f"the server does not keep up with {beyond['rate']:g} requests/s: it answered {beyond['rps']:.4g} of them with 2xx."
-                    in knee["sentence"])
+            assert (f"the server does not keep up with {beyond['rate']:g} requests/s: "
+                    f"it answered {beyond['rps']:.4g} of them with 2xx." in knee["sentence"])
 
         with ScriptedServer(Shedding(100)) as server:
             undisturbed(check, *STEP, "--rate", 50, "-k", "--json", "-", server.url)
@@ -260,6 +260,50 @@ class TestOpenLoop:
         rows = rows_of(done.stdout)
         # Twenty requests of the first cell, a second of work, would leave nothing for the other one's 0.4 s.
         assert float(rows[10][0]) >= 1, done.stdout
+
+
+class TestLeftovers:
+    """What a cell leaves in a server's queue does not count against the next one: that waits until it is served."""
+
+    @pytest.fixture
+    def worker(self):
+        """One worker serves what was asked for before it, whether or not anybody waits for that any more."""
+        with PreforkServer("--workers", 1, "--sleep", 0.1) as server:
+            yield server
+
+    def test_of_a_target_on_the_same_server(self, worker):
+        done = loadgen("-c", 15, "--duration", 0.5, worker.url, worker.url)
+        assert int(rows_of(done.stdout, "A")[15][0]) >= 1
+        assert int(rows_of(done.stdout, "B")[15][0]) >= 1, done.stdout  # and not after a second
+
+    def test_of_requests_that_timed_out(self, worker):
+        cells = loadgen_json("-c", "20,1", "-n", 20, "-s", 0.5, worker.url, status=1)["cells"]
+        assert cells[0]["failures"]["timeout"] >= 8 and cells[0]["unfinished"] == 0
+        assert cells[1]["failures"]["timeout"] <= 1, cells[1]["failures"]  # what it left would cost three
+
+    def test_a_short_timeout_is_not_that_of_the_wait(self, worker):
+        cells = loadgen_json("-c", "20,1", "--duration", 0.5, "-s", 0.6, worker.url)["cells"]
+        assert cells[0]["unfinished"] > 0
+        assert cells[1]["complete"] >= 1
+        assert cells[1]["failures"]["timeout"] == 0
+
+    def test_what_cannot_be_waited_out_is_told_and_tried_again(self):
+        def script(peer):
+            while peer.request():
+                if peer.number == 0:  # the first request of all: no answer in time
+                    peer.request()
+                    return
+                if peer.number == 2:  # the one that is sent behind it
+                    return
+                peer.send(OK)
+
+        with ScriptedServer(script) as server:
+            done = loadgen("-k", "-n", 3, "-c", "1,2,3", "-s", 1, server.url)
+            # The first cell has two, the others as many as they ask for; and one before each of these.
+            assert server.connections == 2 + 1 + 2 + 1 + 3
+        assert done.returncode == 1
+        assert done.stderr == (f"loadgen: {server.url}: what a cell left in the server's queue may count against the next one: "
+                               "a request behind it failed, or had no answer within 60 s\n")
 
 
 class TestOptions:

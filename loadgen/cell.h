@@ -24,6 +24,13 @@ struct cell {
 	uint64_t seed;    /* of the arrivals */
 };
 
+/* cell_threads: each has a connection at least. */
+static inline uint32_t
+cell_threads(const struct cell *cell)
+{
+	return cell->config->threads < cell->concurrency ? (uint32_t)cell->config->threads : cell->concurrency;
+}
+
 #define CELL_TEXT_MAX 96
 #define CELL_WHY_MAX 256
 

@@ -151,8 +151,7 @@ check_all(struct check *checks, const struct cell *cell, const struct summary *s
 	for (int kind = 0; kind < CHECK_KINDS; kind++)
 		checks[kind] = (struct check){
 		    .open_loop = cell->open_loop,
-		    .threads =
-			cell->config->threads < cell->concurrency ? (uint32_t)cell->config->threads : cell->concurrency,
+		    .threads = cell_threads(cell),
 		    .waited = waited(summary),
 		};
 	if (!cell_end_measured(summary->end) || seconds < SHORTEST_S)

@@ -109,23 +109,16 @@ print_rates(FILE *out, const struct row *row)
 	    (double)(summary->bytes_received + summary->bytes_sent) / kib_seconds);
 }
 
-/* whole_ms rounds only here, when printing. */
-static long
-whole_ms(double ns)
-{
-	return lround(summary_ms(ns));
-}
-
 static void
 print_times_row(FILE *out, const char *label, const struct distribution *times, bool deviation)
 {
 	if (deviation)
-		fprintf(out, "%-11s %5ld %4ld %5.1f %6ld %7ld\n", label, whole_ms((double)times->min),
-		    whole_ms(times->mean), summary_ms(times->sd), whole_ms((double)times->median),
-		    whole_ms((double)times->max));
+		fprintf(out, "%-11s %5ld %4ld %5.1f %6ld %7ld\n", label, summary_whole_ms((double)times->min),
+		    summary_whole_ms(times->mean), summary_ms(times->sd), summary_whole_ms((double)times->median),
+		    summary_whole_ms((double)times->max));
 	else
-		fprintf(out, "%-11s %5ld %5ld%5ld\n", label, whole_ms((double)times->min), whole_ms(times->mean),
-		    whole_ms((double)times->max));
+		fprintf(out, "%-11s %5ld %5ld%5ld\n", label, summary_whole_ms((double)times->min),
+		    summary_whole_ms(times->mean), summary_whole_ms((double)times->max));
 }
 
 /* print_doubt warns as ab does where mean and median lie apart. */
@@ -175,8 +168,9 @@ print_percentiles(FILE *out, const struct summary *summary)
 
 	fprintf(out, "\nPercentage of the requests served within a certain time (ms)\n");
 	for (size_t i = 0; i < ARRAY_LEN(percents); i++)
-		fprintf(out, "  %d%%  %5ld\n", percents[i], whole_ms((double)summary->percentiles[percents[i]]));
-	fprintf(out, " 100%%  %5ld (longest request)\n", whole_ms((double)summary->percentiles[100]));
+		fprintf(
+		    out, "  %d%%  %5ld\n", percents[i], summary_whole_ms((double)summary->percentiles[percents[i]]));
+	fprintf(out, " 100%%  %5ld (longest request)\n", summary_whole_ms((double)summary->percentiles[100]));
 }
 
 void

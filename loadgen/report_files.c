@@ -1,6 +1,5 @@
 /* ab's two files: percentiles as CSV (-e), and a line for each request as TSV (-g). */
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -15,12 +14,6 @@ report_percentiles(FILE *out, const void *what)
 	fprintf(out, "Percentage served,Time in ms\n");
 	for (int percent = 0; percent <= 100; percent++)
 		fprintf(out, "%d,%.3f\n", percent, summary_ms((double)sweep->rows[0].summary.percentiles[percent]));
-}
-
-static long
-whole_ms(uint64_t ns)
-{
-	return lround(summary_ms((double)ns));
 }
 
 static int
@@ -47,8 +40,9 @@ report_samples(FILE *out, const void *what)
 
 		localtime_r(&seconds, &parts);
 		strftime(text, sizeof(text), "%a %b %d %H:%M:%S %Y", &parts);
-		fprintf(out, "%s\t%lld\t%ld\t%ld\t%ld\t%ld\n", text, (long long)seconds, whole_ms(sample->connect_ns),
-		    whole_ms(sample->total_ns - sample->connect_ns), whole_ms(sample->total_ns),
-		    whole_ms(sample->waiting_ns));
+		fprintf(out, "%s\t%lld\t%ld\t%ld\t%ld\t%ld\n", text, (long long)seconds,
+		    summary_whole_ms((double)sample->connect_ns),
+		    summary_whole_ms((double)(sample->total_ns - sample->connect_ns)),
+		    summary_whole_ms((double)sample->total_ns), summary_whole_ms((double)sample->waiting_ns));
 	}
 }

@@ -1,6 +1,5 @@
 /* -w: ab's report as a table in HTML, row by row (httpd 2.4, support/ab.c). */
 #include <inttypes.h>
-#include <math.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -154,8 +153,8 @@ static void
 print_times_row(const struct style *style, const char *name, const struct distribution *times)
 {
 	fprintf(style->out, "<tr %s><th %s>%s:</th><td %s>%5ld</td><td %s>%5ld</td><td %s>%5ld</td></tr>\n", style->row,
-	    style->cell, name, style->cell, lround(summary_ms((double)times->min)), style->cell,
-	    lround(summary_ms(times->mean)), style->cell, lround(summary_ms((double)times->max)));
+	    style->cell, name, style->cell, summary_whole_ms((double)times->min), style->cell,
+	    summary_whole_ms(times->mean), style->cell, summary_whole_ms((double)times->max));
 }
 
 static void

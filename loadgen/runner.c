@@ -239,13 +239,10 @@ init_shared(struct shared *shared, const struct cell *cell, struct tls_context *
 static int
 perform(struct runner *runner, const struct cell *cell, struct progress *progress, struct result *result)
 {
-	uint32_t count = (uint32_t)cell->config->threads;
 	uint64_t cpu_ns = cpu_now_ns();
 	int status;
 
-	if (count > cell->concurrency)
-		count = cell->concurrency;
-	status = init_workers(runner, cell, count);
+	status = init_workers(runner, cell, cell_threads(cell));
 	runner->begin_ns = clock_now_ns() + cell->config->warmup_ns;
 	if (status == 0)
 		status = start_threads(runner);

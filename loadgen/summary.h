@@ -2,6 +2,7 @@
 #ifndef LOADGEN_SUMMARY_H
 #define LOADGEN_SUMMARY_H
 
+#include <math.h>
 #include <stdint.h>
 
 #include "loadgen/cell.h"
@@ -64,6 +65,13 @@ static inline double
 summary_ms(double ns)
 {
 	return ns / 1e6;
+}
+
+/* summary_whole_ms is what ab prints: rounded here alone, when printing. */
+static inline long
+summary_whole_ms(double ns)
+{
+	return lround(summary_ms(ns));
 }
 
 #endif

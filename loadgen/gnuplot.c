@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #define PATIENCE_MS 60000
-#define MISSING "gnuplot is not installed; it is in Debian's package gnuplot-nox"
 
 extern char **environ;
 
@@ -150,7 +149,8 @@ gnuplot_draw(FILE *script, char **picture, size_t *len, char *error, size_t erro
 	}
 	errno = start(&pid, fileno(script), drawn, words);
 	if (errno != 0) {
-		snprintf(error, error_size, errno == ENOENT ? MISSING : "cannot run gnuplot: %s", strerror(errno));
+		snprintf(
+		    error, error_size, errno == ENOENT ? GNUPLOT_MISSING : "cannot run gnuplot: %s", strerror(errno));
 		goto out;
 	}
 	status = await(pid);

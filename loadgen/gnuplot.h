@@ -8,6 +8,9 @@
 
 #include "common/compiler.h"
 
+/* What to say where there is none. */
+#define GNUPLOT_MISSING "gnuplot is not installed; it is in Debian's package gnuplot-nox"
+
 /* gnuplot_check tells whether there is a gnuplot in $PATH. */
 bool gnuplot_check(void);
 

@@ -11,6 +11,7 @@
 #include "loadgen/complain.h"
 #include "loadgen/config.h"
 #include "loadgen/interrupt.h"
+#include "loadgen/outputs.h"
 #include "loadgen/report.h"
 #include "loadgen/sweep.h"
 
@@ -49,7 +50,7 @@ measure(struct sweep *sweep, bool has_output)
 	report_begin(sweep);
 	sweep_run(sweep);
 	report_end(sweep);
-	told = report_write_files(sweep);
+	told = outputs_write(sweep);
 	told &= flush_report(has_output);
 	if (sweep->interrupted)
 		return STATUS_INTERRUPTED;
@@ -68,7 +69,7 @@ main(int argc, char **argv)
 
 	config_parse(&config, argc, argv);
 	status = sweep_init(&sweep, &config);
-	if (status == 0 && !report_check_files(&config))
+	if (status == 0 && !outputs_check(&config))
 		status = STATUS_FAILED;
 	if (status == 0 && interrupt_open() != 0) {
 		complain("cannot watch for SIGINT: %s", strerror(errno));

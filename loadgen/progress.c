@@ -8,7 +8,6 @@
 
 #include "common/clock.h"
 #include "loadgen/block.h"
-#include "loadgen/report.h"
 #include "loadgen/sparkline.h"
 #include "loadgen/trace.h"
 
@@ -28,7 +27,9 @@ progress_choose(const struct config *config, bool ab)
 		return PROGRESS_NONE;
 	if (screen_usable(STDERR_FILENO) && config->verbosity < TRACE_HEADERS)
 		return PROGRESS_BLOCK;
-	return ab && report_counts_requests(config) ? PROGRESS_LINES : PROGRESS_NONE;
+	if (!ab || config->requests == CONFIG_UNLIMITED)
+		return PROGRESS_NONE;
+	return config->requests > PROGRESS_AB_QUIET ? PROGRESS_LINES : PROGRESS_NONE;
 }
 
 void

@@ -14,6 +14,9 @@
 
 #define PROGRESS_HISTORY 160 /* seconds that the sparkline can show */
 
+/* Up to so many requests ab shows no progress. */
+#define PROGRESS_AB_QUIET 150
+
 enum progress_style {
 	PROGRESS_NONE,
 	PROGRESS_LINES, /* "Completed 100 requests", as ab */

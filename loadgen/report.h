@@ -5,20 +5,10 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "common/compiler.h"
 #include "loadgen/sweep.h"
-
-/* Up to so many requests ab shows no progress. */
-#define REPORT_AB_QUIET 150
 
 /* report_is_ab tells whether the run is one cell, reported as ab does. */
 bool report_is_ab(const struct sweep *sweep);
-
-/*
- * report_counts_requests tells whether one cell has so many requests that ab would say "Completed 100 requests"
- * meanwhile.  progress_choose knows what is shown indeed.
- */
-bool report_counts_requests(const struct config *config);
 
 /* report_sends_body tells whether requests of ROW have a body: ab then reports what was sent. */
 bool report_sends_body(const struct row *row);
@@ -29,15 +19,6 @@ bool report_sends_body(const struct row *row);
  */
 void report_begin(const struct sweep *sweep);
 void report_end(const struct sweep *sweep);
-
-/*
- * report_check_files finds out before the run whether the files can be
- * written, and the plot drawn.  Returns false after saying which one cannot.
- */
-MUST_CHECK bool report_check_files(const struct config *config);
-
-/* report_write_files writes all files that were asked for. Returns false after saying which could not be written. */
-MUST_CHECK bool report_write_files(const struct sweep *sweep);
 
 /* The reports, one file each. */
 void report_ab_begin(const struct sweep *sweep, FILE *out);

@@ -1,6 +1,8 @@
 /* Unit tests of ab's report of one cell: known figures in, known text out. */
 #include "tests/unit/loadgen/figures.h"
 
+#include "loadgen/progress.h"
+
 #define SERVER_LINES \
 	"\n\nServer Software:        toy/1\nServer Hostname:        127.0.0.1\nServer Port:            8088\n\n" \
 	"Document Path:          /\nDocument Length:        16 bytes\n\nConcurrency Level:      5\n" \
@@ -184,7 +186,7 @@ test_the_first_line(void **state)
 	(void)state;
 	figures_set(1, 1);
 	assert_holds(report_ab_begin, "\n\nBenchmarking 127.0.0.1 (be patient)...", true);
-	config.requests = REPORT_AB_QUIET + 1;
+	config.requests = PROGRESS_AB_QUIET + 1;
 	assert_holds(report_ab_begin, "\n\nBenchmarking 127.0.0.1 (be patient)\n", true);
 	config.quiet = true;
 	assert_holds(report_ab_begin, "\n\nBenchmarking 127.0.0.1 (be patient)...", true);

@@ -1,9 +1,40 @@
 /* Fields of the JSON. */
 #include "loadgen/field.h"
 
+#include <errno.h>
 #include <math.h>
+#include <stdbool.h>
 
 #include "loadgen/summary.h"
+
+/* jansson's own way to memory, and whether there was none for it. */
+static json_malloc_t get_memory;
+static json_free_t free_memory;
+static bool left_out;
+
+static void *
+take_memory(size_t size)
+{
+	void *memory = get_memory(size);
+
+	left_out |= memory == NULL;
+	return memory;
+}
+
+void
+field_begin(void)
+{
+	json_get_alloc_funcs(&get_memory, &free_memory);
+	json_set_alloc_funcs(take_memory, free_memory);
+	left_out = false;
+}
+
+int
+field_end(void)
+{
+	json_set_alloc_funcs(get_memory, free_memory);
+	return left_out ? -ENOMEM : 0;
+}
 
 void
 field_add(json_t *object, const char *name, json_t *value)

@@ -5,7 +5,15 @@
 #include <jansson.h>
 #include <stdint.h>
 
+#include "common/compiler.h"
 #include "loadgen/interval.h"
+
+/*
+ * field_begin is called before the first field, and field_end behind the last.  jansson leaves out what it has no memory
+ * for, and says so in each of many places; field_end tells whether anything was left out since field_begin: -ENOMEM, or 0.
+ */
+void field_begin(void);
+MUST_CHECK int field_end(void);
 
 /*
  * field_add puts VALUE, which it takes over, into OBJECT as NAME.  The others

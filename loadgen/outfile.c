@@ -76,13 +76,15 @@ outfile_check(const char *path)
 	return 0;
 }
 
-/* finish_stream flushes OUT to the disk and closes it, unless it is standard output. Returns 0 or -errno. */
+/*
+ * finish_stream flushes OUT to the disk and closes it, unless it is standard output.  Returns 0 or -errno; an error that
+ * came before is that in errno, which was 0 when the first byte was written.
+ */
 static int
 finish_stream(FILE *out, bool durable)
 {
 	int error = 0;
 
-	errno = 0;
 	if (fflush(out) != 0 || ferror(out) || (durable && fsync(fileno(out)) != 0))
 		error = errno != 0 ? errno : EIO;
 	if (out != stdout && fclose(out) != 0 && error == 0)
@@ -94,11 +96,14 @@ static int
 write_directly(const char *path, outfile_fn *write, const void *what)
 {
 	FILE *out = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+	int result, finished;
 
 	if (out == NULL)
 		return -errno;
-	write(out, what);
-	return finish_stream(out, false);
+	errno = 0;
+	result = write(out, what);
+	finished = finish_stream(out, false);
+	return result != 0 ? result : finished;
 }
 
 /* mode_of returns who may do what with the file at PATH, or with one that comes to be there. */
@@ -131,8 +136,10 @@ replace(const char *path, outfile_fn *write, const void *what)
 		result = -errno;
 		close(fd);
 	} else {
-		write(out, what);
-		result = fchmod(fd, mode_of(path)) == 0 ? 0 : -errno; /* mkostemp makes it private */
+		errno = 0;
+		result = write(out, what);
+		if (result == 0 && fchmod(fd, mode_of(path)) != 0) /* mkostemp makes it private */
+			result = -errno;
 		if (result == 0)
 			result = finish_stream(out, true);
 		else

@@ -7,8 +7,11 @@
 
 #include "common/compiler.h"
 
-/* outfile_fn writes the contents. Errors of OUT need not be looked at. */
-typedef void outfile_fn(FILE *out, const void *what);
+/*
+ * outfile_fn writes the contents.  Returns 0, or -errno where they are not whole;
+ * errors of OUT need not be looked at.
+ */
+typedef int outfile_fn(FILE *out, const void *what);
 
 /*
  * outfile_check finds out before the run whether PATH can be written after it,

@@ -21,10 +21,11 @@ picture_draw(struct picture *picture, const struct sweep *sweep, const char *pat
 	return gnuplot_draw(script, &picture->bytes, &picture->len, error, error_size);
 }
 
-void
+int
 picture_print(FILE *out, const void *what)
 {
 	const struct picture *picture = what;
 
 	fwrite(picture->bytes, 1, picture->len, out);
+	return 0;
 }

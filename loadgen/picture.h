@@ -21,6 +21,6 @@ MUST_CHECK int picture_draw(
     struct picture *picture, const struct sweep *sweep, const char *path, char *error, size_t error_size);
 
 /* picture_print writes the bytes of PICTURE (outfile_fn). */
-void picture_print(FILE *out, const void *picture);
+int picture_print(FILE *out, const void *picture);
 
 #endif

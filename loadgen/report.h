@@ -44,13 +44,13 @@ bool report_hides_stall(const struct row *row);
 typedef void remark_fn(FILE *out, const char *text);
 void report_remarks(const struct row *row, FILE *out, remark_fn *print);
 
-/* The files. The argument is a struct sweep (outfile_fn). */
-void report_json(FILE *out, const void *sweep);
-void report_csv(FILE *out, const void *sweep);
-void report_series(FILE *out, const void *sweep);
-void report_hgrm(FILE *out, const void *sweep);        /* of the first cell, as the two below */
-void report_percentiles(FILE *out, const void *sweep); /* -e */
-void report_samples(FILE *out, const void *sweep);     /* -g */
+/* The files. The argument is a struct sweep (outfile_fn): 0, or of the JSON -ENOMEM. */
+int report_json(FILE *out, const void *sweep);
+int report_csv(FILE *out, const void *sweep);
+int report_series(FILE *out, const void *sweep);
+int report_hgrm(FILE *out, const void *sweep);        /* of the first cell, as the two below */
+int report_percentiles(FILE *out, const void *sweep); /* -e */
+int report_samples(FILE *out, const void *sweep);     /* -g */
 
 /* report_plot_script prints what gnuplot draws to its standard output: a PNG, or an SVG. */
 void report_plot_script(const struct sweep *sweep, FILE *out, bool png);

@@ -177,7 +177,7 @@ print_row(FILE *out, const struct row *row)
 	fputc('\n', out);
 }
 
-void
+int
 report_csv(FILE *out, const void *what)
 {
 	const struct sweep *sweep = what;
@@ -186,4 +186,5 @@ report_csv(FILE *out, const void *what)
 	for (size_t i = 0; i < sweep->rows_len; i++)
 		if (sweep->rows[i].measured)
 			print_row(out, &sweep->rows[i]);
+	return 0;
 }

@@ -6,7 +6,7 @@
 #include "common/clock.h"
 #include "loadgen/report.h"
 
-void
+int
 report_percentiles(FILE *out, const void *what)
 {
 	const struct sweep *sweep = what;
@@ -14,6 +14,7 @@ report_percentiles(FILE *out, const void *what)
 	fprintf(out, "Percentage served,Time in ms\n");
 	for (int percent = 0; percent <= 100; percent++)
 		fprintf(out, "%d,%.3f\n", percent, summary_ms((double)sweep->rows[0].summary.percentiles[percent]));
+	return 0;
 }
 
 static int
@@ -24,7 +25,7 @@ compare_samples(const void *a, const void *b)
 	return (left->total_ns > right->total_ns) - (left->total_ns < right->total_ns);
 }
 
-void
+int
 report_samples(FILE *out, const void *what)
 {
 	const struct sweep *sweep = what;
@@ -45,4 +46,5 @@ report_samples(FILE *out, const void *what)
 		    summary_whole_ms((double)(sample->total_ns - sample->connect_ns)),
 		    summary_whole_ms((double)sample->total_ns), summary_whole_ms((double)sample->waiting_ns));
 	}
+	return 0;
 }

@@ -39,7 +39,7 @@ print_values(FILE *out, const struct histogram *histogram)
 	fprintf(out, "%12.5f %2.12f %10" PRIu64 "\n", summary_ms((double)histogram->max), 1.0, total);
 }
 
-void
+int
 report_hgrm(FILE *out, const void *what)
 {
 	const struct sweep *sweep = what;
@@ -53,4 +53,5 @@ report_hgrm(FILE *out, const void *what)
 	fprintf(out, "#[Max     = %12.5f, Total count    = %12" PRIu64 "]\n",
 	    summary_ms((double)histogram_at(histogram, histogram->count)), histogram->count);
 	fprintf(out, "#[Buckets = %12u, SubBuckets     = %12u]\n", 64U - HISTOGRAM_BITS + 1, 1U << HISTOGRAM_BITS);
+	return 0;
 }

@@ -1,4 +1,5 @@
 /* The JSON of a run, schema "loopfork.loadgen/2": docs/loadgen-output.md. */
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -99,10 +100,10 @@ argument_of(const char *word, const struct config *config)
 	return field_text(word);
 }
 
-void
-report_json(FILE *out, const void *what)
+/* root_of is everything; what there is no memory for is left out (field_end). */
+static json_t *
+root_of(const struct sweep *sweep)
 {
-	const struct sweep *sweep = what;
 	const struct config *config = sweep->config;
 	json_t *root = json_object(), *command = json_array(), *cells = json_array();
 
@@ -122,7 +123,23 @@ report_json(FILE *out, const void *what)
 	field_add(root, "interrupted", json_boolean(sweep->interrupted));
 	field_add(root, "cells", cells);
 	field_add(root, "knees", knees_of(sweep));
-	json_dumpf(root, out, JSON_INDENT(1) | JSON_REAL_PRECISION(DIGITS));
-	fputc('\n', out);
+	return root;
+}
+
+int
+report_json(FILE *out, const void *what)
+{
+	json_t *root;
+	char *text;
+	int result;
+
+	field_begin();
+	root = root_of(what);
+	text = json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(DIGITS));
 	json_decref(root);
+	result = field_end();
+	if (result == 0)
+		fprintf(out, "%s\n", text);
+	free(text);
+	return result;
 }

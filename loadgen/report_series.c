@@ -40,7 +40,7 @@ print_second(FILE *out, const struct row *row, size_t second)
 	fputc('\n', out);
 }
 
-void
+int
 report_series(FILE *out, const void *what)
 {
 	const struct sweep *sweep = what;
@@ -52,4 +52,5 @@ report_series(FILE *out, const void *what)
 		for (size_t second = 0; sweep->rows[i].measured && second < len; second++)
 			print_second(out, &sweep->rows[i], second);
 	}
+	return 0;
 }

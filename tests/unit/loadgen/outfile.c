@@ -18,10 +18,18 @@
 static char folder[] = "/tmp/loadgen-outfile-XXXXXX";
 static char path[PATH_MAX];
 
-static void
+static int
 write_text(FILE *out, const void *what)
 {
 	fputs(what, out);
+	return 0;
+}
+
+static int
+write_half(FILE *out, const void *what)
+{
+	fputs(what, out);
+	return -ENOMEM;
 }
 
 static const char *
@@ -109,6 +117,20 @@ test_where_nothing_can_be_written(void **state)
 }
 
 static void
+test_what_is_not_whole_is_no_file(void **state)
+{
+	(void)state;
+	assert_int_equal(outfile_write(path, write_half, "ha"), -ENOMEM);
+	assert_int_equal(files(), 0);
+	assert_int_equal(outfile_write(path, write_text, "old"), 0);
+	assert_int_equal(outfile_write(path, write_half, "ne"), -ENOMEM);
+	assert_string_equal(contents(path), "old");
+	assert_int_equal(files(), 1);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(outfile_write("/dev/null", write_half, "x"), -ENOMEM);
+}
+
+static void
 test_a_device_stays_a_device(void **state)
 {
 	struct stat status;
@@ -188,6 +210,7 @@ main(void)
 	    cmocka_unit_test(test_a_file_is_made_and_replaced),
 	    cmocka_unit_test(test_permissions_stay),
 	    cmocka_unit_test(test_where_nothing_can_be_written),
+	    cmocka_unit_test(test_what_is_not_whole_is_no_file),
 	    cmocka_unit_test(test_a_device_stays_a_device),
 	    cmocka_unit_test(test_a_link_stays_and_its_file_is_replaced),
 	    cmocka_unit_test(test_an_open_file_without_a_name_is_written),

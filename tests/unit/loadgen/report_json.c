@@ -1,13 +1,14 @@
 /* Unit tests of --json: what is known, and null for what is not. */
 #include "tests/unit/loadgen/figures.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <math.h>
 
 static void
 print(const struct sweep *what, FILE *out)
 {
-	report_json(out, what);
+	assert_int_equal(report_json(out, what), 0);
 }
 
 /* read parses what is printed; the caller lets go of it. */
@@ -241,6 +242,44 @@ test_seconds(void **state)
 	series_deinit(series);
 }
 
+static size_t lack; /* which allocation of jansson's fails, from 1 on */
+
+static void *
+lacking(size_t size)
+{
+	return lack > 0 && --lack == 0 ? NULL : malloc(size);
+}
+
+/* Whichever field there is no memory for: a report with holes would look like a report without them. */
+static void
+test_without_memory_there_is_no_report(void **state)
+{
+	struct repeat repeats[] = {{.rps = 3, .measured = true}, {.measured = true}};
+	size_t nth = 0;
+	int result;
+
+	(void)state;
+	figures_set(1, 1);
+	config.repeats = 2;
+	rows[0].repeats = repeats;
+	json_set_alloc_funcs(lacking, free);
+	do {
+		char *text;
+		size_t len;
+		FILE *out = open_memstream(&text, &len);
+
+		assert_non_null(out);
+		lack = ++nth;
+		result = report_json(out, &sweep);
+		fclose(out);
+		assert_true(result == 0 || (result == -ENOMEM && len == 0));
+		assert_true(result != 0 || (len > 1000 && lack > 0));
+		free(text);
+	} while (result != 0);
+	assert_true(nth > 100);
+	json_set_alloc_funcs(malloc, free);
+}
+
 int
 main(void)
 {
@@ -251,6 +290,7 @@ main(void)
 	    cmocka_unit_test(test_tls_repetitions_and_a_ratio),
 	    cmocka_unit_test(test_checks_and_expectations),
 	    cmocka_unit_test(test_seconds),
+	    cmocka_unit_test(test_without_memory_there_is_no_report),
 	};
 
 	return cmocka_run_group_tests_name("loadgen/report_json", tests, NULL, NULL);

@@ -317,6 +317,10 @@ print_about(const struct options_program *program, const struct option_row *row)
 		program->usage(program);
 	else
 		options_usage(program);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		fprintf(stderr, "%s: cannot write to standard output: %s\n", program->name, strerror(errno));
+		exit(1);
+	}
 	exit(0);
 }
 

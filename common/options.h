@@ -64,7 +64,7 @@ struct options_program {
  * options_parse reads ARGV into CONFIG by the table of PROGRAM, and returns
  * the index of the first operand.  Options and operands may be mixed, as GNU
  * programs allow.  It is part of start-up: on --help and --version it prints
- * and exits 0; on a mistake it prints one line that names the option, the value and what
+ * and exits 0 (1 where that cannot be written); on a mistake it prints one line that names the option, the value and what
  * is allowed, and exits 2.
  */
 int options_parse(const struct options_program *program, void *config, int argc, char **argv);

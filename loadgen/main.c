@@ -51,7 +51,8 @@ measure(struct sweep *sweep, bool has_output)
 	sweep_run(sweep);
 	report_end(sweep);
 	told = outputs_write(sweep);
-	told &= flush_report(has_output);
+	if (!has_output || !sweep->config->data_on_stdout) /* else the data are flushed, and an error of that is told */
+		told &= flush_report(has_output);
 	if (sweep->interrupted)
 		return STATUS_INTERRUPTED;
 	if (!told || sweep->failed || sweep->unmet)

@@ -5,11 +5,14 @@ import html.parser
 import json
 import os
 import re
+import shutil
+import subprocess
 import time
 
 import pytest
 
-from load import OK, ScriptedServer, answering, loadgen, loadgen_json, one_cell
+from load import LOADGEN, OK, ScriptedServer, answering, loadgen, loadgen_json, one_cell
+from servers import BIN
 
 
 def after(seconds, answer=OK):
@@ -203,3 +206,24 @@ def test_a_full_disk_is_told(option):
     with ScriptedServer(answering()) as server:
         done = loadgen(option, "/dev/full", "-n", 3, server.url)
     assert done.returncode == 1 and "cannot write /dev/full: No space left on device" in done.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+@pytest.mark.parametrize("more", [["--json", "-"], ["--csv", "-", "-c", "1,2"], ["--plot", "-"]])
+def test_a_full_standard_output_is_told_once(more):
+    if "--plot" in more and shutil.which("gnuplot") is None:
+        pytest.skip("needs gnuplot")
+    with ScriptedServer(answering()) as server, open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run([LOADGEN, "-q", "-n", "3", *more, server.url], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert [line for line in done.stderr.splitlines() if "cannot write" in line] == [
+        "loadgen: cannot write to standard output: No space left on device"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+@pytest.mark.parametrize("option", ["--help", "--version"])
+@pytest.mark.parametrize("program", ["loadgen", "async_server", "prefork_server"])
+def test_help_that_nobody_can_get_is_a_failure(program, option):
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run([BIN / program, option], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (1, f"{program}: cannot write to standard output: No space left on device\n")

@@ -51,8 +51,8 @@ route_choose(struct target *target, const struct config *config, char *error, si
 	int result = 0;
 
 	if (target->socket != NULL && config->source.count > 0) {
-		snprintf(error, error_size, "%s: a Unix socket is not reached from an address; leave --source out",
-		    target->url);
+		snprintf(error, error_size,
+		    "%s: a Unix socket is not reached from an address; leave -B or --source out", target->url);
 		return -EINVAL;
 	}
 	if (config->proxy != NULL)
@@ -77,8 +77,8 @@ route_resolve(struct target *target, const struct config *config, char *error, s
 		snprintf(error, error_size, "-X %s: cannot resolve %s: %s", config->proxy, target->proxy, why);
 	else
 		snprintf(error, error_size, "%s: cannot resolve %s: %s%s", target->url, target->host, why,
-		    family == AF_INET    ? "; --source is IPv4, so only such addresses are tried"
-		    : family == AF_INET6 ? "; --source is IPv6, so only such addresses are tried"
+		    family == AF_INET    ? "; -B or --source is IPv4, so only such addresses are tried"
+		    : family == AF_INET6 ? "; -B or --source is IPv6, so only such addresses are tried"
 					 : "");
 	return -1;
 }

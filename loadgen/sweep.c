@@ -24,25 +24,35 @@
 #define FILES_BESIDE 32 /* open files besides the connections: streams, event bases, ... */
 #define FILES_A_THREAD 4
 
+/* status_of returns the exit status for RESULT: a mistake on the command line is 2, and all that the machine refuses 1. */
+static int
+status_of(int result)
+{
+	return result == 0 ? 0 : result == -EINVAL ? 2 : 1;
+}
+
 static int
 init_targets(struct sweep *sweep)
 {
 	const struct config *config = sweep->config;
 	char error[512];
+	int result;
 
 	if (config->urls_len > SWEEP_TARGETS_MAX) {
 		complain("%d URLs; %d are the most", config->urls_len, SWEEP_TARGETS_MAX);
 		return 2;
 	}
 	for (int i = 0; i < config->urls_len; i++) {
-		if (target_parse(&sweep->targets[i], config->urls[i], error, sizeof(error)) != 0) {
+		result = target_parse(&sweep->targets[i], config->urls[i], error, sizeof(error));
+		if (result != 0) {
 			complain("%s: %s", config->urls[i], error);
-			return 2;
+			return status_of(result);
 		}
 		sweep->targets_len++;
-		if (route_choose(&sweep->targets[i], config, error, sizeof(error)) != 0) {
+		result = route_choose(&sweep->targets[i], config, error, sizeof(error));
+		if (result != 0) {
 			complain("%s", error);
-			return 2;
+			return status_of(result);
 		}
 		if (config->listed.len > 0 && strcmp(sweep->targets[i].path, "/") != 0) {
 			complain("%s: with --urls the paths come from %s; give the server alone, as in "
@@ -52,7 +62,7 @@ init_targets(struct sweep *sweep)
 		}
 	}
 	if (source_check(&config->source, error, sizeof(error)) != 0) {
-		complain("--source: %s", error);
+		complain("-B or --source: %s", error);
 		return 1;
 	}
 	for (size_t i = 0; i < sweep->targets_len; i++)
@@ -186,13 +196,15 @@ init_tls(struct sweep *sweep)
 {
 	char error[256];
 	bool wanted = false;
+	int result = 0;
 
 	for (size_t i = 0; i < sweep->targets_len; i++)
 		wanted |= sweep->targets[i].tls;
-	if (!wanted || tls_context_open(&sweep->tls, &sweep->config->tls, error, sizeof(error)) == 0)
-		return 0;
-	complain("%s", error);
-	return 2;
+	if (wanted)
+		result = tls_context_open(&sweep->tls, &sweep->config->tls, error, sizeof(error));
+	if (result != 0)
+		complain("%s", error);
+	return status_of(result);
 }
 
 int

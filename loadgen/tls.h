@@ -33,8 +33,8 @@ struct tls;         /* of one connection */
  * tls_context_open prepares what all connections share.  OpenSSL has a list
  * of ciphers for TLS 1.3 and one for all before: the names in
  * `ciphers` that begin with "TLS_" make the former, the others the latter, and a list without names stays as it is.
- * Returns 0, -ENOMEM, or -EINVAL; then ERROR holds a sentence that names the
- * option and what is wrong.  tls_context_close takes NULL too.
+ * Returns 0, -ENOMEM, -EINVAL, or another -errno for a file that cannot be read; then ERROR holds a sentence that
+ * names the option and what is wrong.  tls_context_close takes NULL too.
  */
 MUST_CHECK int tls_context_open(
     struct tls_context **context, const struct tls_options *options, char *error, size_t error_size);

@@ -87,12 +87,17 @@ load_certificate(SSL_CTX *ssl, const char *path, char *error, size_t error_size)
 {
 	const char *what = NULL;
 	struct stat status;
+	int result = 0;
 
 	/* OpenSSL tells what is wrong within a file, and nothing of one that is not there. */
 	if (stat(path, &status) != 0 || access(path, R_OK) != 0)
-		return refuse(error, error_size, "-E %s: cannot read the file: %s", path, strerror(errno));
-	if (S_ISDIR(status.st_mode))
-		return refuse(error, error_size, "-E %s: cannot read the file: %s", path, strerror(EISDIR));
+		result = -errno;
+	else if (S_ISDIR(status.st_mode))
+		result = -EISDIR;
+	if (result != 0) {
+		snprintf(error, error_size, "-E %s: cannot read the file: %s", path, strerror(-result));
+		return result;
+	}
 	if (SSL_CTX_use_certificate_chain_file(ssl, path) != 1)
 		what = "has no certificate that can be read";
 	else if (SSL_CTX_use_PrivateKey_file(ssl, path, SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(ssl) != 1)

@@ -177,13 +177,12 @@ url_entry_body_file(struct url_entry *entry, const struct url_place *place, cons
 			return 0;
 		}
 	result = request_open_body(&spec, name);
-	if (result == 0 && spec.body_len > REQUEST_SMALL_MAX)
-		result = keep_open(entry, place, &spec, files);
-	else if (result == 0)
-		result = read_small(entry, &spec);
-	else
+	if (result != 0) {
 		(void)url_refuse(place, "cannot read the body from %s: %s", name,
 		    result == -EINVAL ? "not a regular file" : strerror(-result));
+		return result == -EINVAL ? -EIO : result; /* the list itself is right */
+	}
+	result = spec.body_len > REQUEST_SMALL_MAX ? keep_open(entry, place, &spec, files) : read_small(entry, &spec);
 	request_close_body(&spec);
 	return result;
 }

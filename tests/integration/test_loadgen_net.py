@@ -269,7 +269,7 @@ class TestUnix:
 
     @pytest.mark.parametrize("options,says", [
         (["-X", "a:1"], "-X a:1: a proxy does not reach a Unix socket; leave -X out for unix:/s:/"),
-        (["--source", "127.0.0.2"], "unix:/s:/: a Unix socket is not reached from an address; leave --source out"),
+        (["--source", "127.0.0.2"], "unix:/s:/: a Unix socket is not reached from an address; leave -B or --source out"),
     ])
     def test_what_does_not_go_with_it(self, options, says):
         done = loadgen(*options, "unix:/s:/")
@@ -321,7 +321,7 @@ class TestSources:
     def test_an_address_of_another_machine(self):
         done = loadgen("--source", "192.0.2.7", "http://127.0.0.1:1/")
         assert done.returncode == 1
-        assert done.stderr == ("loadgen: --source: 192.0.2.7 is not an address of this machine; "
+        assert done.stderr == ("loadgen: -B or --source: 192.0.2.7 is not an address of this machine; "
                                "`ip addr add 192.0.2.7/32 dev lo` makes it one\n")
 
 

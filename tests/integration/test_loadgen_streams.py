@@ -144,11 +144,11 @@ class TestMessages:
     def test_an_address_of_the_other_kind_is_said_to_be_the_reason(self):
         done = loadgen("-n", 1, "-B", "127.0.0.1", "http://[::1]:1/")
         assert done.returncode == 1
-        assert done.stderr.endswith("; --source is IPv4, so only such addresses are tried\n")
+        assert done.stderr.endswith("; -B or --source is IPv4, so only such addresses are tried\n")
 
     def test_a_certificate_that_must_not_be_read(self, tmp_path):
         done = loadgen("-n", 1, "-E", tmp_path, "https://127.0.0.1:1/")
-        assert (done.returncode, done.stderr) == (2, f"loadgen: -E {tmp_path}: cannot read the file: Is a directory\n")
+        assert (done.returncode, done.stderr) == (1, f"loadgen: -E {tmp_path}: cannot read the file: Is a directory\n")
 
 
 class TestLimits:

@@ -96,7 +96,7 @@ test_addresses_are_of_the_sources_family(void **state)
 
 	assert_int_equal(target_parse(&target, "unix:/run/app.sock:/", error, sizeof(error)), 0);
 	assert_int_equal(route_choose(&target, &config, error, sizeof(error)), -EINVAL);
-	assert_non_null(strstr(error, "leave --source out"));
+	assert_non_null(strstr(error, "leave -B or --source out"));
 	target_deinit(&target);
 }
 

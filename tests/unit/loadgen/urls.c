@@ -271,9 +271,10 @@ test_mistakes_are_named_with_their_line(void **state)
 	(void)state;
 	write_file("small", "x", 1);
 	for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
-		int result, expected = strstr(mistakes[i].error, "directory") == NULL ? -EINVAL
-				       : strstr(mistakes[i].error, "such") != NULL    ? -ENOENT
-										      : -EISDIR;
+		int result, expected = strstr(mistakes[i].error, "such file") != NULL   ? -ENOENT
+				       : strstr(mistakes[i].error, "directory") != NULL ? -EISDIR
+				       : strstr(mistakes[i].error, "regular") != NULL   ? -EIO
+											: -EINVAL;
 
 		write_file("list", mistakes[i].text, strlen(mistakes[i].text));
 		result = urls_load(&urls, "list", error, sizeof(error));

@@ -2,13 +2,13 @@
 #include "loadgen/list.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/decimal.h"
 #include "loadgen/refuse.h"
 
 #define EXPECTED_MAX 128
@@ -27,12 +27,10 @@ next_item(const char **text, char *item, size_t size)
 static bool
 parse_number(const char *item, uint64_t min, uint64_t max, uint64_t *value)
 {
-	char *end;
-
 	if (item[0] == '\0' || item[strspn(item, "0123456789")] != '\0')
 		return false;
 	errno = 0;
-	*value = strtoull(item, &end, 10);
+	*value = strtoull(item, NULL, 10);
 	return errno == 0 && *value >= min && *value <= max;
 }
 
@@ -82,18 +80,10 @@ list_parse_numbers(struct list *list, const char *text, uint64_t min, uint64_t m
 	return parse_items(list, text, parse_number, min, max, expected, error, error_size);
 }
 
-/* parse_rate reads a decimal number into thousandths. */
-static bool
-parse_rate(const char *item, uint64_t min, uint64_t max, uint64_t *value)
+bool
+list_parse_rate(const char *text, uint64_t min, uint64_t max, uint64_t *thousandths)
 {
-	char *end;
-	double rate;
-
-	if (item[0] == '\0' || item[strspn(item, "0123456789.")] != '\0')
-		return false;
-	rate = strtod(item, &end);
-	*value = (uint64_t)llround(rate * LIST_RATE_UNIT);
-	return *end == '\0' && rate * LIST_RATE_UNIT <= (double)max && *value >= min;
+	return decimal_parse(text, LIST_RATE_UNIT, max, thousandths) == 0 && *thousandths >= min;
 }
 
 int
@@ -104,7 +94,7 @@ list_parse_rates(struct list *list, const char *text, uint64_t max, char *error,
 	snprintf(expected, sizeof(expected),
 	    "a number of requests per second from 0.001 to %llu; use one, or a list as in 100,200",
 	    (unsigned long long)max);
-	return parse_items(list, text, parse_rate, 1, max * LIST_RATE_UNIT, expected, error, error_size);
+	return parse_items(list, text, list_parse_rate, 1, max * LIST_RATE_UNIT, expected, error, error_size);
 }
 
 static bool

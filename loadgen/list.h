@@ -2,6 +2,7 @@
 #ifndef LOADGEN_LIST_H
 #define LOADGEN_LIST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,5 +28,8 @@ MUST_CHECK int list_parse_seconds(struct list *list, const char *text, double ma
 
 /* list_parse_rates reads requests per second, from 0.001 to MAX, stored in thousandths. */
 MUST_CHECK int list_parse_rates(struct list *list, const char *text, uint64_t max, char *error, size_t error_size);
+
+/* list_parse_rate reads one such number, from MIN to MAX thousandths. Returns false where it is none. */
+bool list_parse_rate(const char *text, uint64_t min, uint64_t max, uint64_t *thousandths);
 
 #endif

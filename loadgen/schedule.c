@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "common/decimal.h"
 #include "loadgen/config.h"
 #include "loadgen/splitmix.h"
 
@@ -113,9 +112,9 @@ parse_rate(const char **text, double *rate)
 	uint64_t thousandths;
 
 	if (!next_field(text, field, sizeof(field)) ||
-	    decimal_parse(field, 1000, (uint64_t)CONFIG_RATE_MAX * 1000, &thousandths) != 0)
+	    !list_parse_rate(field, 0, (uint64_t)CONFIG_RATE_MAX * LIST_RATE_UNIT, &thousandths))
 		return false;
-	*rate = (double)thousandths / 1000;
+	*rate = (double)thousandths / LIST_RATE_UNIT;
 	return true;
 }
 

@@ -83,6 +83,26 @@ test_seconds(void **state)
 }
 
 static void
+test_rates(void **state)
+{
+	static const char *const wrong[] = {
+	    "", "x", "-1", "+", "0", "0.0004", "1000.001", "1e4", "nan", "100/s", "1.2.3"};
+	struct list list;
+
+	(void)state;
+	assert_int_equal(list_parse_rates(&list, "100,0.001,1e2.5", 1000, error, sizeof(error)), -EINVAL);
+	assert_int_equal(list_parse_rates(&list, "100,0.001,1e3,2.5", 1000, error, sizeof(error)), 0);
+	assert_int_equal(list.len, 4);
+	assert_int_equal(list.values[0], 100000);
+	assert_int_equal(list.values[1], 1);
+	assert_int_equal(list.values[2], 1000000);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_int_equal(list_parse_rates(&list, wrong[i], 1000, error, sizeof(error)), -EINVAL);
+		assert_non_null(strstr(error, "requests per second from 0.001 to 1000"));
+	}
+}
+
+static void
 test_no_more_values_than_there_is_room_for(void **state)
 {
 	char text[4 * LIST_MAX] = "1";
@@ -122,6 +142,7 @@ main(void)
 	    cmocka_unit_test(test_one_value_and_several),
 	    cmocka_unit_test(test_a_wrong_item_is_named),
 	    cmocka_unit_test(test_seconds),
+	    cmocka_unit_test(test_rates),
 	    cmocka_unit_test(test_no_more_values_than_there_is_room_for),
 	    cmocka_unit_test(test_no_value_stands_there_twice),
 	};

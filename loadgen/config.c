@@ -148,6 +148,20 @@ open_body(struct config *config)
 	exit(1);
 }
 
+/* check_listed_bodies: a line without a method of its own becomes what -i asks for. */
+static void
+check_listed_bodies(const struct config *config)
+{
+	for (size_t i = 0; config->spec.head && i < config->listed.len; i++) {
+		const struct url_entry *entry = &config->listed.entries[i];
+
+		if (entry->method == NULL && (entry->body != NULL || entry->body_file != NULL))
+			options_fail(&config_options,
+			    "Cannot mix -i and the body of %s in %s: HEAD has no body; write POST before it",
+			    entry->path, config->urls_file);
+	}
+}
+
 /*
  * open_urls reads the file of --urls.  The server is named there or on the command line (GIVEN), not by both: neither
  * could say what is wanted of the other.
@@ -165,6 +179,7 @@ open_urls(struct config *config, bool given)
 		complain("%s", error);
 		exit(result == -EINVAL ? 2 : 1);
 	}
+	check_listed_bodies(config);
 	if (config->listed.server == NULL)
 		return;
 	if (given) {

@@ -240,3 +240,16 @@ class TestUrls:
         (tmp_path / "urls").write_text("/x\n")
         done = loadgen("--urls", "urls", *arguments, cwd=tmp_path)
         assert (done.returncode, done.stderr, done.stdout) == (2, f"loadgen: {message}\n", "")
+
+    def test_head_has_no_body(self, tmp_path):
+        (tmp_path / "large").write_bytes(b"x" * 70000)
+        for body in ("body=x", "@large"):
+            (tmp_path / "urls").write_text(f"/x\nPOST /y\t{body}\n/z\t{body}\n")
+            done = loadgen("-i", "--urls", "urls", "127.0.0.1:1", cwd=tmp_path)
+            assert (done.returncode, done.stdout) == (2, "")
+            assert done.stderr == "loadgen: Cannot mix -i and the body of /z in urls: HEAD has no body; write POST before it\n"
+        recorder = Recorder()
+        (tmp_path / "urls").write_text("/x\nPOST /y\tbody=abc\n")  # what a line says itself counts
+        with ScriptedServer(recorder) as server:
+            one_cell("-i", "-n", 2, "--urls", tmp_path / "urls", server.url)
+        assert [(lines(head)[0].split()[0], body) for head, body in recorder.seen] == [("HEAD", b""), ("POST", b"abc")]

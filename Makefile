@@ -130,8 +130,9 @@ loadgen/tunnel_LINK := -Wl,--wrap=calloc
 # In this one, writers die while they hold the lock.
 common/settings_LINK := -Wl,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_unlock
 
-# What this one says depends on the time.
+# What these say depends on the time, and on what the kernel says.
 loadgen/progress_LINK := -Wl,--wrap=clock_now_ns
+loadgen/runner_LINK := -Wl,--wrap=clock_now_ns,--wrap=connect,--wrap=send,--wrap=setsockopt
 
 define UNIT_TEST
 $(OUT)/tests/$(1): $(OUT)/tests/unit/$(1).o \

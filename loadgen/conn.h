@@ -41,6 +41,7 @@ struct flight {
 	struct timing timing;
 	uint32_t index; /* of the request in the cell's list */
 	bool queued;    /* open loop: all connections were busy when it was due */
+	bool retried;   /* open loop: a connect for it failed, so that it started anew */
 };
 
 struct conn {

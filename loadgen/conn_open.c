@@ -9,16 +9,13 @@
 #include "loadgen/handshake.h"
 #include "loadgen/worker.h"
 
-#define SEGMENT 1400 /* a request longer than about a segment must not wait for Nagle's algorithm */
-
 /* try_connect opens a socket and starts its handshake. Returns 0 or the errno value. */
 static int
 try_connect(struct conn *conn)
 {
 	struct worker *worker = conn->worker;
 	const struct cell *cell = worker->cell;
-	bool no_delay =
-	    cell->config->pipeline > 1 || cell->target->tls || conn_request(conn, conn_flight(conn, 0))->len > SEGMENT;
+	bool no_delay = cell->config->pipeline > 1 || cell->target->tls || cell->requests->long_ones;
 
 	conn->address = worker->address;
 	conn->error = conn->lost = 0;
@@ -156,6 +153,7 @@ start_again(struct conn *conn)
 		    .due_ns = conn->worker->cell->open_loop ? flight->timing.due_ns : now,
 		    .start_ns = now,
 		};
+		flight->retried = true;
 	}
 }
 

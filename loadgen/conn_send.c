@@ -93,6 +93,8 @@ conn_send(struct conn *conn, uint64_t now_ns)
 			conn_call_again(conn);
 			break;
 		}
+		if (sends > 0) /* the one before took its time */
+			now_ns = clock_now_ns();
 		len = send_some(conn);
 		if (len == -EINTR)
 			continue;

@@ -112,6 +112,7 @@ pacer_take(struct worker *worker, struct flight *flight, uint64_t now_ns)
 		return false;
 	flight->timing = (struct timing){.due_ns = due};
 	flight->queued = due < worker->idle_since_ns;
+	flight->retried = false;
 	stats_depart(&worker->stats.due, due);
 	stats_depart(&worker->stats.left, now_ns);
 	if (worker->schedule.arrivals == ARRIVALS_POISSON)

@@ -13,6 +13,7 @@
 
 #define REQUEST_FIELDS_MAX 100  /* -H, -C, and the fields of a line of --urls, each */
 #define REQUEST_SMALL_MAX 65536 /* bytes of a body that are kept in memory, and of a chunk */
+#define REQUEST_SEGMENT 1400    /* bytes: a request longer than about a segment must not wait for Nagle's algorithm */
 
 /* What the options say about every request. Strings belong to the caller, and outlive the requests built from them. */
 struct request_spec {
@@ -55,7 +56,8 @@ struct request {
 /* The requests of a cell: connections send them in turn. */
 struct request_list {
 	struct request *items;
-	size_t len; /* at least 1 */
+	size_t len;     /* at least 1 */
+	bool long_ones; /* some have more than REQUEST_SEGMENT bytes */
 };
 
 /*

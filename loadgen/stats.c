@@ -109,13 +109,12 @@ stats_record(struct stats *stats, const struct timing *timing, enum failure fail
 }
 
 void
-stats_record_open(struct stats *stats, const struct timing *timing, bool queued)
+stats_record_open(struct stats *stats, const struct timing *timing, bool queued, bool retried)
 {
 	histogram_record(&stats->service, timing->end_ns - timing->start_ns);
 	histogram_record(&stats->delay, timing->start_ns - timing->due_ns);
-	if (queued)
-		stats->queued++;
-	else
+	stats->queued += queued;
+	if (!queued && !retried)
 		histogram_record(&stats->lag, timing->start_ns - timing->due_ns);
 }
 

@@ -69,8 +69,8 @@ struct stats {
 	uint32_t most_open;    /* connections that stood at one time, all threads together */
 	/*
 	 * total is the response time, from due.  service (from start), delay (due
-	 * to start) and lag (due to start, of requests that a free connection was waiting for: the
-	 * generator's own lateness) are recorded in an open loop alone: in a closed one service is total.
+	 * to start) and lag (due to start, of requests that a free connection was waiting for and whose first
+	 * connect succeeded: the generator's own lateness) are recorded in an open loop alone: in a closed one service is total.
 	 */
 	struct histogram connect, tls, processing, waiting, total, service, delay, lag;
 	struct departures due;            /* open loop: of those that left, and of the missed */
@@ -92,10 +92,10 @@ void stats_reset(struct stats *stats);
 /*
  * stats_record counts one request that ended, with FAILURE or FAILURE_NONE,
  * into counters and histograms; stats_record_open into those that only an open loop has.  QUEUED: all
- * connections were busy when it was due.
+ * connections were busy when it was due; RETRIED: a connect for it failed, and it began again.
  */
 void stats_record(struct stats *stats, const struct timing *timing, enum failure failure);
-void stats_record_open(struct stats *stats, const struct timing *timing, bool queued);
+void stats_record_open(struct stats *stats, const struct timing *timing, bool queued, bool retried);
 
 /* stats_depart counts a request that was due, or left, at AT_NS, later than those before it. */
 void stats_depart(struct departures *departures, uint64_t at_ns);

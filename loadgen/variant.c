@@ -22,7 +22,10 @@ add(struct variant *variant, const struct request_spec *spec, const struct targe
 				    (double)*sleep_ns / (double)NS_PER_SEC) < 0)
 		return -ENOMEM;
 	result = request_build(request, spec, target, with != NULL ? with : path);
-	variant->requests.len += result == 0;
+	if (result == 0) {
+		variant->requests.len++;
+		variant->requests.long_ones |= request->len > REQUEST_SEGMENT;
+	}
 	free(with);
 	return result;
 }

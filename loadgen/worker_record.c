@@ -80,7 +80,7 @@ worker_record(struct worker *worker, struct flight *flight, const struct respons
 		keep_sample(worker, timing);
 	stats_record(stats, timing, failure);
 	if (worker->cell->open_loop)
-		stats_record_open(stats, timing, flight->queued);
+		stats_record_open(stats, timing, flight->queued, flight->retried);
 	series_record(&stats->series, timing->end_ns, timing->end_ns - timing->due_ns,
 	    stats->bytes_received - worker->bytes_told, failure != FAILURE_NONE);
 	worker->bytes_told = stats->bytes_received;

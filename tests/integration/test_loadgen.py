@@ -338,7 +338,12 @@ class TestInterrupt:
 
     @staticmethod
     def end_while_it_waits_for_a_reader(process):
-        time.sleep(0.3)
+        def waits():
+            status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+            blocked = int(re.search(r"SigBlk:\s*(\w+)", status).group(1), 16)
+            return "State:\tS" in status and not blocked & 1 << signal.SIGINT - 1  # it watches for SIGINT no more
+
+        wait_until(waits, "the report")
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == -signal.SIGINT
@@ -361,6 +366,43 @@ class TestInterrupt:
             wait_until(lambda: server.connections, "the request")
             process.send_signal(signal.SIGINT)
             self.end_while_it_waits_for_a_reader(process)
+
+
+class TestThreads:
+    ALLOWED = sorted(os.sched_getaffinity(0))
+
+    @staticmethod
+    def may_use(pid):
+        """The CPUs of each thread but the first, which waits for the others."""
+        tasks = sorted(int(task.name) for task in pathlib.Path(f"/proc/{pid}/task").iterdir() if task.name != str(pid))
+        return [sorted(os.sched_getaffinity(task)) for task in tasks]
+
+    @pytest.mark.parametrize("pin", [["--pin"], []])
+    @pytest.mark.parametrize("allowed", [ALLOWED, ALLOWED[-1:]], ids=["all", "one"])
+    def test_a_thread_stays_on_its_cpu_where_that_is_asked_for(self, pin, allowed):
+        def narrow():
+            default_signals()
+            os.sched_setaffinity(0, allowed)
+
+        if re.search(rb"__tsan_init", LOADGEN.read_bytes()):
+            pytest.skip("the sanitizer has a thread of its own")
+        count = min(len(self.ALLOWED) + 1, 200)
+        with ScriptedServer(slow(30)) as server:
+            with subprocess.Popen([LOADGEN, "-n", str(count), "-c", str(count), "--threads", str(count), *pin, server.url],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=narrow) as process:
+                wait_until(lambda: server.connections == count, "a connection of each thread")
+                found = self.may_use(process.pid)
+                process.kill()
+        # As many as there are CPUs have one each; what is more shares them in turn.
+        expected = [allowed[i % len(allowed):][:1] for i in range(count)] if pin else [allowed] * count
+        assert sorted(found) == sorted(expected)
+
+    @pytest.mark.parametrize("allowed", [ALLOWED, ALLOWED[-1:]], ids=["all", "one"])
+    def test_auto_is_a_thread_for_each_cpu_that_it_may_use(self, allowed):
+        with ScriptedServer(answering()) as server:
+            done = subprocess.run([LOADGEN, "--threads", "auto", "--json", "-", "-n", "1", server.url], capture_output=True,
+                                  preexec_fn=lambda: os.sched_setaffinity(0, allowed), timeout=PATIENCE, check=False)
+        assert json.loads(done.stdout)["threads"] == min(len(allowed), 256)
 
 
 def limit_files(soft, hard):

@@ -12,16 +12,11 @@ import time
 
 import pytest
 
-from load import (LOADGEN, OK, ScriptedServer, answering, default_signals, free_port, loadgen, loadgen_json,
+from load import (LOADGEN, OK, ScriptedServer, answering, default_signals, failures, free_port, loadgen, loadgen_json,
                   one_cell)
 from servers import PATIENCE
 
 STACK = 256 * 1024  # bytes; a frame for each of 20000 requests would not fit
-
-
-def failures(cell):
-    """The classes that are not zero."""
-    return {name: count for name, count in cell["failures"].items() if count}
 
 
 class TestConnect:

@@ -10,21 +10,12 @@ import threading
 
 import pytest
 
-from load import LOADGEN, OK, WELL, ScriptedServer, answering, free_port, loadgen, one_cell
+from load import LOADGEN, OK, WELL, ScriptedServer, answering, assert_all_well, failures, loadgen, one_cell
 from servers import PATIENCE, ROOT
 from test_loadgen_ab import assert_alike, run_ab
 from tls_server import TlsServer, certificate, hand_on  # pylint: disable=unused-import
 
 AB = shutil.which("ab")
-
-
-def failures(cell):
-    """The classes that are not zero."""
-    return {name: count for name, count in cell["failures"].items() if count}
-
-
-def assert_all_well(cell, count):
-    assert (cell["complete"], cell["failed"], failures(cell)) == (count, 0, {})
 
 
 def fields(request):

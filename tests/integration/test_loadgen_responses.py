@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from load import OK, ScriptedServer, answering, one_cell
+from load import OK, ScriptedServer, answering, failures, one_cell
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA;x=y\r\n0123456789\r\n0\r\nX-Sum: 1\r\n\r\n"
@@ -36,11 +36,6 @@ UNTIL_CLOSE = [
     ("unknown coding", HEAD + b"Transfer-Encoding: gzip\r\n\r\n"),
 ]
 names = [name for name, *_ in ANSWERS]
-
-
-def failures(cell):
-    """The classes that are not zero."""
-    return {name: count for name, count in cell["failures"].items() if count}
 
 
 def at_once(peer):

@@ -10,6 +10,7 @@ import subprocess
 from typing import NamedTuple
 
 from harness import machine
+from harness.entrants import Entrants
 from harness.load_clients import AB, H2LOAD, OURS, WRK, LoadClient
 from harness.machine import Failure
 from harness.measure import LOADGEN_STATUSES, percentile
@@ -52,6 +53,11 @@ def in_ms(percentiles, max_ms, values, mean_ms=None):
 
 
 class AgreeClient(LoadClient):
+    @property
+    def rows(self):
+        """Names under which it is listed."""
+        return (self.name,)
+
     def arguments(self, load):
         """LOAD as its options."""
         raise NotImplementedError
@@ -110,7 +116,7 @@ class DueLoadgen(Loadgen):
 class Wrk(AgreeClient):
     """RAW: its times without those that it made up."""
 
-    name, package = WRK, "wrk"
+    name, package, rows = WRK, "wrk", (WRK, RAW)
 
     def arguments(self, load):
         (self.folder / "wrk.lua").write_text(WRK_LUA)
@@ -193,25 +199,15 @@ class H2load(AgreeClient):
         return {H2LOAD: {"answered": answered, "seconds": seconds, **told}}
 
 
-class AgreeClients:
-    """Who takes part, ours first; and who is left out, as (name, Debian package)."""
+class AgreeClients(Entrants):
+    """Ours first."""
 
     def __init__(self, programs, folder):
+        super().__init__()
         self.all = [kind(programs / "loadgen", folder) for kind in (Loadgen, LoadgenAgain, DueLoadgen)]
-        self.left_out = []
         for kind in (Wrk, Ab, H2load):
             path = program(kind.name)
             if path:
                 self.all.append(kind(path, folder))
             else:
-                self.left_out.append((kind.name, kind.package))
-
-    def keep(self, names):
-        """Of the others only those named stay."""
-        unknown = set(names) - {name for name, _ in self.left_out} - {client.name for client in self.all}
-        if unknown:
-            raise Failure(f"no client {', '.join(sorted(unknown))}; there are {', '.join(client.name for client in self.all)}")
-        self.all = self.named(OURS, AGAIN, DUE, *names)
-
-    def named(self, *names):
-        return [client for client in self.all if client.name in names]
+                self.leave_out(kind.name, kind.package)

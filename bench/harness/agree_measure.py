@@ -1,19 +1,16 @@
 """The measurements of bench/agree, in the form of harness/measure.py: what several clients say of the same server."""
 
 import contextlib
-import http.client
 import math
 import os
-import re
 import signal
-import socket
 import threading
 
+from harness.admin import AdminServer
 from harness.agree_clients import DUE, Load
 from harness.load_clients import AB, WRK
 from harness.machine import Failure
 from harness.measure import note, rounds
-from harness.peers import Peer
 
 TIMES_LEAST = 10  # requests of a connection, however long that takes
 TIMES_TIMED = 70  # of wrk: those under way at the end are not counted, up to one of each connection; 1.4% then
@@ -25,33 +22,20 @@ CONNECTING = 10000  # requests with a connection each, without a sleep: about a 
 SLOW_S = 2.1  # an answer that takes longer than wrk's default --timeout
 
 
-class Server(Peer):
-    """async_server with OPTIONS, and the number of its answers."""
-
-    def __init__(self, programs, folder, *options):
-        self.admin_path = folder / "admin.sock"
-        super().__init__("async_server", [programs / "async_server", "--bind", "127.0.0.1:{port}", "--backlog", "4096",
-                                          "--admin", f"unix:{self.admin_path}", *options], folder)
-
-    def answered(self):
-        """With 200, since it started."""
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.connect(str(self.admin_path))
-            sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: server\r\n\r\n")
-            answer = http.client.HTTPResponse(sock, method="GET")
-            answer.begin()
-            return int(re.search(r'^loopfork_responses_total{code="200"} (\d+)', answer.read().decode(), re.M).group(1))
-
-
 def sleeping(programs, folder, sleep):
     """Each request waits for SLEEP seconds."""
-    return Server(programs, folder, "--sleep", f"{sleep:g}")
+    return AdminServer(programs, folder, "--sleep", f"{sleep:g}")
 
 
 def queueing(programs, folder):
     """Each request waits for those before it, because one thread sleeps for all: QUEUE_S for each, and what the kernel takes
     to wake it. It takes many times what an answer costs a client or the loop."""
-    return Server(programs, folder, "--sleep", f"{QUEUE_S:g}", "--mode", "threadpool", "--threads", "1")
+    return AdminServer(programs, folder, "--sleep", f"{QUEUE_S:g}", "--mode", "threadpool", "--threads", "1")
+
+
+def rows(clients):
+    """As that of harness/measure.py; a client may have several."""
+    return {name: {} for client in clients for name in client.rows}
 
 
 def ask(table, client, peer, load, meanwhile=contextlib.nullcontext):
@@ -81,7 +65,7 @@ def load_of(client, connections, seconds, cycle, keeps):
 
 def compared(title, count, clients, peer, connections, cycle, seconds, keeps=True):
     """All figures of each, in COUNT rounds. CYCLE: seconds from a request to the next on its connection."""
-    table = {}
+    table = rows(clients)
     for client in rounds(title, count, clients):
         ask(table, client, peer, load_of(client, connections, seconds, cycle, keeps))
     return table
@@ -89,7 +73,7 @@ def compared(title, count, clients, peer, connections, cycle, seconds, keeps=Tru
 
 def saturated(title, count, clients, peer, connections):
     """A second of the most that each can do."""
-    table, load = {}, Load(connections)
+    table, load = rows(clients), Load(connections)
     for client in rounds(title, count, clients):
         ask(table, client, peer, load)
     return table
@@ -97,20 +81,20 @@ def saturated(title, count, clients, peer, connections):
 
 def windows(title, clients, peer, connections, requests):
     """What becomes of the same second when it is asked for as REQUESTS, or as a time."""
-    table = {}
+    loads = {f"-n {requests}": Load(connections, requests), "1 s": Load(connections, seconds=1)}
+    known = {client: [words for words in loads if client.name != WRK or not loads[words].requests] for client in clients}
+    table = {f"{client.name}, {words}": {} for client in clients for words in known[client]}
     for client in rounds(title, 1, clients):
-        for words, load in ((f"-n {requests}", Load(connections, requests)), ("1 s", Load(connections, seconds=1))):
-            if client.name == WRK and load.requests:
-                continue  # it knows a time alone
+        for words in known[client]:
             part = {}
-            ask(part, client, peer, load)
+            ask(part, client, peer, loads[words])
             table[f"{client.name}, {words}"] = part[client.name]
     return table
 
 
 def stalled(title, clients, peer, connections, rate):
     """The server stands still for a while in the midst of the run. RATE: of the one that has a rate."""
-    table = {}
+    table = rows(clients)
     for client in rounds(title, 1, clients):
         load = Load(STALL_CONNECTIONS if client.name == DUE else connections, seconds=STALL_RUN_S, rate=rate)
         ask(table, client, peer, load, still)
@@ -145,7 +129,7 @@ def connecting(title, clients, peer, connections):
 
 def each(title, clients, peer, load):
     """What each says of LOAD, once."""
-    table = {}
+    table = rows(clients)
     for client in rounds(title, 1, clients):
         ask(table, client, peer, load)
     return table

@@ -1,9 +1,9 @@
 """Tables of bench/agree, 80 columns wide, and what became of its goals."""
 
-from harness.agree_clients import AGAIN, PERCENTS
-from harness.load_clients import OURS, WRK
+from harness.agree_clients import AGAIN, PERCENTS, RAW
+from harness.goals import GoalList
+from harness.load_clients import AB, H2LOAD, OURS, WRK
 from harness.machine import median, spread
-from harness.report import GoalList
 
 SHARE, TIME_MS = 0.02, 0.2  # so much two may differ: rates by the share, times by the larger of the two
 
@@ -81,15 +81,17 @@ class Goals(GoalList):
 
     title = f"Goals: rates within {100 * SHARE:g}% of loadgen's, times within {100 * SHARE:g}% or {TIME_MS:g} ms (the worst)"
 
-    def agree(self, where, table):
-        for name in table:
-            if name not in (OURS, AGAIN, WRK):
+    def agree(self, where, table, clients=(WRK, AB, H2LOAD)):
+        for client in clients:
+            name = RAW if client == WRK else client
+            if name in table:
                 rate, percent, difference_ms, allowed_ms = apart(name, table)
                 self.add(f"{where}: {name}", in_words(rate, percent, difference_ms, allowed_ms),
                          abs(rate) <= SHARE and abs(difference_ms) <= allowed_ms)
+            elif self.asks_for(client):
+                self.unmeasured(f"{where}: {name}")
 
     def busy(self, connections, table):
         """A closed loop: no connection is ever without a request."""
-        busy = median(under_way(table[OURS]))
-        self.add(f"S = 0: busy within {100 * SHARE:g}% of c = {connections}", f"{busy:.2f}",
-                 abs(busy / connections - 1) <= SHARE)
+        self.judge(f"S = 0: busy within {100 * SHARE:g}% of c = {connections}", under_way(table[OURS]),
+                   lambda busy: abs(busy / connections - 1) <= SHARE, ".2f")

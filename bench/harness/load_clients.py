@@ -8,6 +8,7 @@ import subprocess
 from typing import NamedTuple
 
 from harness import machine
+from harness.entrants import Entrants
 from harness.machine import Failure
 from harness.measure import ENDLESS, LOADGEN_STATUSES, PIPELINE_LUA
 from harness.peers import program
@@ -201,11 +202,11 @@ class Autocannon(LoadClient):
         return told["2xx"]
 
 
-class Clients:
-    """Who takes part, the limit and ours first; and who is left out, as (name, package)."""
+class Clients(Entrants):
+    """The limit and ours first."""
 
     def __init__(self, programs, folder):
-        self.left_out = []
+        super().__init__()
         npm = programs.parent.parent / "npm/node_modules/.bin"  # where tools/deps puts it, beside release/bin
         self.all = [Bare(machine.build("limits/epoll_client.c", folder), folder), Loadgen(programs / "loadgen", folder)]
         for kind, path in ((Wrk, program("wrk")), (Ab, program("ab")), (H2load, program("h2load")), (Hey, program("hey")),
@@ -214,20 +215,7 @@ class Clients:
             if path and (kind is not Autocannon or starts(path)):
                 self.all.append(kind(path, folder))
             else:
-                self.left_out.append((kind.name, kind.package))
-
-    def keep(self, names):
-        """Only those named stay."""
-        unknown = set(names) - {name for name, _ in self.left_out} - {client.name for client in self.all}
-        if unknown:
-            raise Failure(f"no client {', '.join(sorted(unknown))}; there are {', '.join(client.name for client in self.all)}")
-        self.all = self.named(*names)
-
-    def named(self, *names):
-        return [client for client in self.all if client.name in names]
-
-    def able(self, load):
-        return [client for client in self.all if client.can(load)]
+                self.leave_out(kind.name, kind.package)
 
 
 def starts(path):

@@ -2,17 +2,17 @@
 
 import contextlib
 import mmap
-import os
 import struct
 import subprocess
 import tempfile
 import time
 from typing import NamedTuple
 
-from harness import machine, turns
+from harness import arrivals, machine, turns
+from harness.admin import AdminServer
 from harness.load_clients import Load
 from harness.machine import Failure
-from harness.measure import note, percentile, rounds
+from harness.measure import note, rounds, rows
 from harness.peers import BODY, PATIENCE, Peer
 
 SETTLE = 0.5  # seconds from the first answer, uncounted: connections open, and what compiles as it runs has done so
@@ -60,8 +60,7 @@ class Servers:
         self.keeping = CountedServer("limits/epoll_server.c", folder)
         self.timing = CountedServer("limits/epoll_server.c", folder, times=True)
         self.closing = CountedServer("limits/accept_loop.c", folder, keeps=False)
-        self.sleeping = Peer("async_server", [programs / "async_server", "--bind", "127.0.0.1:{port}", "--backlog", "4096",
-                                              "--sleep", "{sleep}"], folder)
+        self.sleeping = AdminServer(programs, folder, "--sleep", "{sleep}")
         bare = machine.build("limits/epoll_sleep_server.c", folder, "-DKEEP_ALIVE_TOLD")
         self.exact = Peer("server", [bare, "{port}", "{sleep_ms}"], folder)
 
@@ -99,12 +98,6 @@ class Running:
     def cpu_ns(self):
         return machine.cpu_ns(self.process.pid)
 
-    def connections(self):
-        """How many sockets it has open."""
-        with contextlib.suppress(OSError), os.scandir(f"/proc/{self.process.pid}/fd") as files:
-            return sum(is_socket(file) for file in files)
-        return 0  # it has ended
-
     def result(self, seconds):
         """What it printed, once it has ended well, which it should within SECONDS."""
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -112,12 +105,6 @@ class Running:
         if self.process.returncode not in self.client.statuses:
             raise Failure(f"{self.client.name} ended with {self.process.returncode}: {self.printed()[-500:]}")
         return self.printed()
-
-
-def is_socket(file):
-    with contextlib.suppress(OSError):
-        return os.readlink(file.path).startswith("socket:")
-    return False
 
 
 class Seen(NamedTuple):
@@ -180,25 +167,28 @@ class Runs:
 
     def paced(self, title, client, peer, connections, options):
         """What leaves at a rate, with constant gaps and with exponential ones: by the server's count and clock, and by what
-        loadgen says of itself."""
-        table, load = {}, Load.lasting(SETTLE + options.seconds_paced + TAIL, connections)
-        for arrivals in ("constant", "poisson"):
+        loadgen says of its lag. The distance of the exponential ones is that of all rounds together."""
+        table, gaps, load = {}, [], Load.lasting(SETTLE + options.seconds_paced + TAIL, connections)
+        for kind in ("constant", "poisson"):
             for _ in rounds(title, options.rounds, [client]):
-                seen = self.midst(client, peer, lambda server: client.paced(load, server, options.rate, arrivals), load,
+                seen = self.midst(client, peer, lambda server: client.paced(load, server, options.rate, kind), load,
                                   options.seconds_paced)
                 cell = client.cell()
                 if cell["failed"] or cell["non_2xx"]:
                     raise Failure(f"{client.name} --rate {options.rate}: {cell['failed'] + cell['non_2xx']} failed")
                 lag = cell["send_lag_ms"]
-                checks = {check["name"]: check["state"] for check in cell["checks"]}
-                note(table, arrivals, rate=seen.count / seen.took, asked=options.rate, lag_p50_us=lag["median"] * 1000,
-                     lag_p99_us=lag["p99"] * 1000, lag_max_us=lag["max"] * 1000, off_us=off_grid_us(seen.came, options.rate),
-                     arrivals_check=checks["arrivals"])
+                note(table, kind, rate=seen.count / seen.took, asked=options.rate, lag_p50_us=lag["median"] * 1000,
+                     lag_p99_us=lag["p99"] * 1000, lag_max_us=lag["max"] * 1000)
+                if kind == "constant":
+                    note(table, kind, off_us=arrivals.off_grid_us(seen.came, options.rate))
+                else:
+                    gaps += arrivals.gaps(seen.came, options.rate)
+        note(table, "poisson", distance=arrivals.distance(gaps), distance_limit=arrivals.limit(len(gaps)))
         return table
 
     def memory(self, title, clients, peer, options):
         """Resident memory of a client for each of its connections, all of them open and answered before."""
-        table = {}
+        table = rows(clients)
         for client in rounds(title, options.rounds, clients):
             few, many = (self.resident(client, peer, count, options.nap) for count in (FEW, options.memory))
             note(table, client.name, bytes=(many - few) / (options.memory - FEW))
@@ -207,20 +197,21 @@ class Runs:
     def resident(self, client, peer, connections, nap):
         with peer.running(sleep=nap) as server, \
                 Running(client, client.command(Load(connections, PATIENCE), server)) as running:
-            running.wait_for(lambda: running.connections() >= connections, f"does not open {connections} connections")
+            running.wait_for(lambda: peer.open_connections() >= connections, f"does not open {connections} connections")
             time.sleep(2.5 * nap)
             if running.process.poll() is not None:
                 raise Failure(f"{client.name} ended early: {running.printed()[-500:]}")
             return machine.rss_bytes(running.process.pid)
 
     def held(self, title, client, peer, connections, options):
-        """Whether so many connections are open at once, and every request is answered."""
+        """Whether so many connections are open at once, and every request is answered. The server counts them: looking
+        through the client's descriptors, on its CPU, would take from it what is measured."""
         table, asked = {}, connections * options.naps
         for _ in rounds(title, options.rounds, [client]):
             with peer.running(sleep=options.nap) as server, Running(client, client.held(connections, asked, server)) as running:
                 most = 0
                 while running.process.poll() is None:
-                    most = max(most, running.connections())
+                    most = max(most, peer.open_connections())
                     time.sleep(options.nap / 5)
                 self.ended(running, 0)
             cell = client.cell()
@@ -231,14 +222,9 @@ class Runs:
 
     def accuracy(self, title, clients, peer, connections, options):
         """What each client says of a server that answers after SLEEP exactly."""
-        table, load = {}, Load.lasting(options.seconds_timed, connections)
-        for client in rounds(title, options.rounds, [client for client in clients if client.timed]):
+        able, load = [client for client in clients if client.timed], Load.lasting(options.seconds_timed, connections)
+        table = rows(able)
+        for client in rounds(title, options.rounds, able):
             with peer.running(sleep=SLEEP) as server, Running(client, client.timed(load, server)) as running:
                 note(table, client.name, **client.percentiles(self.ended(running, load.seconds)))
         return table
-
-
-def off_grid_us(times_ns, rate):
-    """How much later than the earliest, measured on a grid of RATE a second, 99% of the times are at most."""
-    ordered = sorted(time_ns - number * 1e9 / rate for number, time_ns in enumerate(times_ns))
-    return (percentile(ordered, 99) - ordered[0]) / 1000

@@ -137,11 +137,29 @@ def output_of(*command):
 
 
 def describe():
-    """CPUs, kernel and the revision measured, in one line."""
+    """CPUs, kernel, limits and the revision measured, in one line."""
     model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
     revision = output_of("git", "-C", ROOT, "describe", "--always", "--dirty").strip()
-    return (f"{os.cpu_count()} x {model.group(1) if model else platform.machine()}, Linux {platform.release()}, "
-            f"revision {revision or '?'}")
+    files = ["unlimited" if limit == resource.RLIM_INFINITY else limit for limit in resource.getrlimit(resource.RLIMIT_NOFILE)]
+    ports = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+    return ", ".join([f"{os.cpu_count()} x {model.group(1) if model else platform.machine()}", f"Linux {platform.release()}",
+                      *governor(), f"ulimit -n {files[0]} (at most {files[1]})", f"local ports {'..'.join(ports)}",
+                      f"revision {revision or '?'}"])
+
+
+def governor(sysfs=pathlib.Path("/sys/devices/system/cpu")):
+    """["governor NAME"], or all that CPUs have; [] where the kernel does not set their speed, as in most virtual machines."""
+    names = {path.read_text().strip() for path in sysfs.glob("cpu*/cpufreq/scaling_governor")}
+    return [f"governor {' and '.join(sorted(names))}"] if names else []
+
+
+def version_of(program):
+    """As PROGRAM says it itself; "?" if it does not."""
+    option = {"wrk": "-v", "ab": "-V"}.get(pathlib.Path(program).name, "--version")
+    done = subprocess.run([program, option], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True)
+    found = re.search(r"\d+(\.\d+)+[\w.+~-]*", done.stdout.partition("\n")[0])
+    return found.group(0) if found else "?"
 
 
 def ratios(values, base):

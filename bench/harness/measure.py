@@ -1,9 +1,10 @@
 """What a benchmark of servers measures with, and the measurements of bench/async_server. Each returns
-{server: {metric: [a value for each round]}}, in the order printed; servers take turns within a round, so that what the
-machine does meanwhile falls on all of them."""
+{server: {metric: [a value for each round]}}, in the order printed; servers take turns within a round, in random order, so that
+what the machine does meanwhile falls on all of them."""
 
 import contextlib
 import json
+import random
 import re
 import resource
 import socket
@@ -38,7 +39,8 @@ class Client:
         self.busy = {}  # server -> the largest share of its CPU that the client needed
 
     def run(self, name, command, statuses=(0,)):
-        """Runs COMMAND, which must succeed, as its exit STATUSES say, and notes how busy it was for the server NAME. Returns what it printed."""
+        """Runs COMMAND, which must succeed, as its exit STATUSES say, and notes how busy it was for the server NAME. Returns
+        what it printed."""
         before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True,
                               preexec_fn=machine.pinned_child(machine.CLIENT_CPU))
@@ -98,12 +100,17 @@ def tell(text):
 
 
 def rounds(title, count, peers):
-    """(peer, number of the round), round after round."""
+    """The peers round after round, in random order within each: what one leaves behind, another finds each time."""
     for number in range(count):
-        for peer in peers:
+        for peer in random.sample(peers, len(peers)):
             tell(f"{title}: round {number + 1} of {count}: {peer.name}")
             yield peer
     tell("")
+
+
+def rows(peers):
+    """A table with a row for each of PEERS, in the order in which it is to be printed."""
+    return {peer.name: {} for peer in peers}
 
 
 def note(table, name, **values):
@@ -115,7 +122,7 @@ def note(table, name, **values):
 
 def costs(title, peers, client, options, script=None):
     """Server CPU and rate of GET / on keep-alive connections."""
-    table = {}
+    table = rows(peers)
     for peer in rounds(title, options.rounds, peers):
         with peer.running() as server:
             client.warm_up(server, options.connections)
@@ -152,7 +159,7 @@ def connect(server, count):
 
 def idle(title, peers, options):
     """Resident memory of a connection that has been served and waits for its next request."""
-    table, counted = {}, options.idle - FIRST_CONNECTIONS
+    table, counted = rows(peers), options.idle - FIRST_CONNECTIONS
     for peer in rounds(title, options.rounds, peers):
         with peer.running() as server, contextlib.ExitStack() as open_sockets:
             for sock in connect(server, FIRST_CONNECTIONS):
@@ -183,7 +190,7 @@ def percentile(ordered, share):
 
 def sleepers(title, peers, client, connections, options):
     """CONNECTIONS requests that sleep for 1 s at the same time, again and again."""
-    table = {}
+    table = rows(peers)
     for peer in rounds(title, options.rounds, peers):
         with peer.running(sleep=1) as server:
             trace = client.folder / "times.tsv"
@@ -198,7 +205,7 @@ def sleepers(title, peers, client, connections, options):
 
 def lateness(title, peers, client, connections, options):
     """How much later than asked an answer comes, when there is nothing else to do. It includes the way there and back."""
-    table, asked = {}, 0.1
+    table, asked = rows(peers), 0.1
     for peer in rounds(title, options.rounds, peers):
         with peer.running(sleep=asked) as server:
             cell = client.loadgen(server, connections, round(connections * options.sleeps / asked))
@@ -209,7 +216,7 @@ def lateness(title, peers, client, connections, options):
 
 def start(title, peers, options):
     """From exec to the end of the first answer."""
-    table = {}
+    table = rows(peers)
     for peer in rounds(title, options.starts, peers):
         # The server inherits its CPU: a function between fork and exec would cost more than exec does.
         machine.set_cpu(machine.SERVER_CPU)
@@ -222,6 +229,6 @@ def start(title, peers, options):
     return table
 
 
-def check_descriptors(count):
-    """Whether a server and a client can each have COUNT connections."""
-    return machine.allow_descriptors(count + SPARE_DESCRIPTORS) >= count + SPARE_DESCRIPTORS
+def descriptors(connections):
+    """That a server or a client needs for so many."""
+    return connections + SPARE_DESCRIPTORS

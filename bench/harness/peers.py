@@ -11,6 +11,7 @@ import subprocess
 import time
 
 from harness import machine
+from harness.entrants import Entrants
 from harness.machine import Failure, ROOT
 
 BODY = b"Hello, Anonymous"
@@ -25,8 +26,8 @@ PORTS = machine.Ports()
 
 
 class Peer:
-    """One server of the comparison. {port}, {sleep}, {sleep_ms}, {conf} and {counter} in its command are filled in when it starts.
-    CONF: its configuration in bench/peers. KEEPS: several requests use one connection."""
+    """One server of the comparison. {port}, {sleep}, {sleep_ms}, {conf} and {counter} in its command are filled in when it
+    starts. CONF: its configuration in bench/peers. KEEPS: several requests use one connection."""
 
     body = BODY  # of its answers
 
@@ -172,12 +173,14 @@ def program(name):
     return shutil.which(name) or shutil.which(name, path=SBIN)
 
 
-class Peers:
-    """Who takes part, and who is left out, as (name, Debian package)."""
+class Peers(Entrants):
+    """Servers, in FOLDER."""
+
+    kind = "peer"
 
     def __init__(self, programs, folder):
+        super().__init__()
         self.programs, self.folder = programs, folder
-        self.all, self.left_out = [], []
         folder.chmod(0o755)  # h2o and apache read it as another user
         (folder / "www").mkdir()
         (folder / "www/index.txt").write_bytes(BODY)
@@ -197,20 +200,6 @@ class Peers:
             self.leave_out(name, package)
         else:
             self.add(name, [path, *arguments], (conf or f"{name}.conf") if "{conf}" in arguments else None, keeps)
-
-    def leave_out(self, name, package):
-        if (name, package) not in self.left_out:
-            self.left_out.append((name, package))
-
-    def keep(self, names):
-        """Only those named stay."""
-        unknown = set(names) - {name for name, _ in self.left_out} - {peer.name for peer in self.all}
-        if unknown:
-            raise Failure(f"no peer {', '.join(sorted(unknown))}; there are {', '.join(peer.name for peer in self.all)}")
-        self.all = self.named(*names)
-
-    def named(self, *names):
-        return [peer for peer in self.all if peer.name in names]
 
 
 class AsyncPeers(Peers):

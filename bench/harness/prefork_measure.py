@@ -5,7 +5,7 @@ import time
 
 from harness import machine
 from harness.machine import Failure
-from harness.measure import note, rounds
+from harness.measure import note, rounds, rows
 from harness.peers import PATIENCE
 
 WARM_UP = 1000  # requests, uncounted
@@ -24,7 +24,7 @@ def cost_of(server, client, connections, seconds):
 
 
 def costs(title, peers, client, connections, options):
-    table = {}
+    table = rows(peers)
     for peer in rounds(title, options.rounds, peers):
         with peer.running() as server:
             note(table, peer.name, **cost_of(server, client, connections, options.seconds))
@@ -89,7 +89,7 @@ def spread(title, peer, log, client, connections, options):
 
 def memory(title, peers, options):
     """Private memory of the worker that has served a request and waits for the next."""
-    table = {}
+    table = rows(peers)
     for peer in rounds(title, options.rounds, peers):
         with peer.running() as server:
             worker = machine.family(server.process.pid)[-1]

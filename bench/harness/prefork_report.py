@@ -1,8 +1,8 @@
 """Tables of bench/prefork_server that no other has, 80 columns wide, and what became of its goals."""
 
+from harness.goals import GoalList, values_of
 from harness.machine import figure, median, ratios, spread
 from harness.prefork_peers import APACHE_PREFORK, APACHE_WORKER, LIMIT, OURS
-from harness.report import GoalList
 
 
 def print_herd(title, table, base):
@@ -60,37 +60,34 @@ class Goals(GoalList):
     """Those of prefork_server."""
 
     def cost(self, table):
-        over = median(ratios(table[OURS]["cpu_us"], table[LIMIT]["cpu_us"]))
-        self.add("a connection: CPU at most 1.15 of the bare loop", f"{over:.3f}", over <= 1.15)
-        for name in ("nginx", APACHE_PREFORK):
-            if name in table:
-                over = median(ratios(table[name]["cpu_us"], table[OURS]["cpu_us"]))
-                self.add(f"a connection: below {name} (it / ours)", f"{over:.3f}", over > 1)
+        self.judge("a connection: CPU at most 1.15 of bare loop", values_of(table, OURS, "cpu_us", LIMIT),
+                   lambda over: over <= 1.15)
+        for name in filter(self.asks_for, ("nginx", APACHE_PREFORK)):
+            self.judge(f"a connection: below {name} (it / ours)", values_of(table, name, "cpu_us", OURS), lambda over: over > 1)
 
     def herd(self, connections, table, one, many):
-        over = median(ratios(table[many]["cpu_us"], table[one]["cpu_us"]))
-        self.add(f"herd at c = {connections}: {many} at most 1.2 of {one}", f"{over:.3f}", over <= 1.2)
+        self.judge(f"herd at c = {connections}: {many} at most 1.2 of {one}", values_of(table, many, "cpu_us", one),
+                   lambda over: over <= 1.2)
 
     def gthread(self, table):
-        for name in (APACHE_WORKER, APACHE_PREFORK):
-            if name in table:
-                over = median(ratios(table[OURS]["cpu_us"], table[name]["cpu_us"]))
-                self.add(f"gthread: CPU at most 0.50 of {name}", f"{over:.3f}", over <= 0.5)
+        for name in filter(self.asks_for, (APACHE_WORKER, APACHE_PREFORK)):
+            self.judge(f"gthread: CPU at most 0.50 of {name}", values_of(table, OURS, "cpu_us", name), lambda over: over <= 0.5)
 
-    def asleep(self, table):
-        for workers, row in table.items():
-            share = median(row["share"])
-            self.add(f"asleep: at least 99% of w/S at w = {workers}", f"{100 * share:.2f}%", share >= 0.99)
+    def asleep(self, asked, table):
+        """ASKED: numbers of workers."""
+        for workers in asked:
+            share = values_of(table, workers, "share")
+            self.judge(f"asleep: at least 99% of w/S at w = {workers}", share and [100 * value for value in share],
+                       lambda percent: percent >= 99, ".2f", "%")
 
     def spread(self, connections, table):
         for row in table.values():
-            over = median(unevenness(row))
-            self.add(f"spread at c = {connections}: busiest at most 2 idlest", f"{over:.3f}", over <= 2)
+            self.judge(f"spread at c = {connections}: busiest at most 2 idlest", unevenness(row), lambda over: over <= 2)
 
     def memory(self, table):
-        size = median(table[OURS]["bytes"]) / 1024
-        self.add("idle worker: below 400 KiB of private memory", f"{size:.0f} KiB", size < 400)
+        self.judge("idle worker: below 400 KiB of private memory", [size / 1024 for size in table[OURS]["bytes"]],
+                   lambda size: size < 400, ".0f", " KiB")
 
     def ready(self, workers, table):
-        took = max(median(row["ready_ms"]) for row in table.values())
-        self.add(f"{workers} workers ready within 500 ms", f"{took:.1f} ms", took <= 500)
+        for row in table.values():
+            self.judge(f"{workers} workers ready within 500 ms", row["ready_ms"], lambda took: took <= 500, ".1f", " ms")

@@ -1,7 +1,10 @@
-"""Tables of costs and those of bench/async_server, 80 columns wide, and what became of the goals."""
+"""Tables of costs and those of bench/async_server, 80 columns wide, and what became of its goals."""
 
+from harness.goals import GoalList, values_of
 from harness.machine import figure, median, ratios, spread
 from harness.peers import LIMIT, OURS, SLEEP_LIMIT
+
+RUNGS = {LIMIT, OURS, "libuv+llhttp"}  # no peers: what ours is made of
 
 
 def print_costs(title, table, unable=(), notes=(), base=LIMIT, what="server"):
@@ -56,58 +59,39 @@ def print_start(title, table):
               f"{spread(over, 1):>15}")
 
 
-class GoalList:
-    """What a server is to reach, and what was measured."""
-
-    title = "Goals"
-
-    def __init__(self):
-        self.rows = []  # (goal, measured, reached)
-
-    def add(self, goal, measured, reached):
-        self.rows.append((goal, measured, bool(reached)))
-
-    def print(self):
-        print(f"\n{self.title}")
-        for goal, measured, reached in self.rows:
-            print(f"{goal:<46}{measured:>24}  {'reached' if reached else 'MISSED'}".rstrip())
-
-    def missed(self):
-        return sum(not reached for _, _, reached in self.rows)
-
-
 class Goals(GoalList):
     """Those of async_server."""
 
     def keepalive(self, table):
-        over = median(ratios(table[OURS]["cpu_us"], table[LIMIT]["cpu_us"]))
-        self.add("keep-alive: CPU at most 1.05 of bare epoll", f"{over:.3f}", over <= 1.05)
-        costs = {name: median(ratios(row["cpu_us"], table[OURS]["cpu_us"])) for name, row in table.items()
-                 if name not in (LIMIT, OURS, "libuv+llhttp")}
+        self.judge("keep-alive: CPU at most 1.05 of bare epoll", values_of(table, OURS, "cpu_us", LIMIT),
+                   lambda over: over <= 1.05)
+        costs = {name: values_of(table, name, "cpu_us", OURS) for name in table if name not in RUNGS}
         if costs:
-            nearest = min(costs, key=costs.get)
-            self.add("keep-alive: CPU below every peer (peer / ours)", f"{nearest} {costs[nearest]:.3f}", costs[nearest] > 1)
+            nearest = min(costs, key=lambda name: median(costs[name]))
+            self.judge(f"keep-alive: below {nearest} (it / ours)", costs[nearest], lambda over: over > 1)
+        elif self.asked is None or self.asked - RUNGS:
+            self.unmeasured("keep-alive: CPU below every peer")
 
     def pipelined(self, table):
-        cost = median(table[OURS]["cpu_us"])
-        self.add("pipelined: CPU at most 0.50 us a request", f"{cost:.2f} us", cost <= 0.5)
+        self.judge("pipelined: CPU at most 0.50 us a request", values_of(table, OURS, "cpu_us"), lambda cost: cost <= 0.5,
+                   ".2f", " us")
 
     def idle(self, table):
-        size = median(table[OURS]["bytes"])
-        self.add("idle connection: at most 450 bytes", f"{size:.0f} bytes", size <= 450)
+        self.judge("idle connection: at most 450 bytes", values_of(table, OURS, "bytes"), lambda size: size <= 450, ".0f",
+                   " bytes")
 
     def sleepers(self, connections, table):
-        share = median(ratios(table[OURS]["rps"], table[SLEEP_LIMIT]["rps"]))
-        late = median(ratios(table[OURS]["p99_ms"], table[SLEEP_LIMIT]["p99_ms"]))
-        self.add(f"{connections} asleep: rate at least 99% of the limit's", f"{100 * share:.1f}%", share >= 0.99)
-        self.add(f"{connections} asleep: p99 within 2% of the limit's", f"{100 * late - 100:+.1f}%", late <= 1.02)
+        share, late = (values_of(table, OURS, metric, SLEEP_LIMIT) for metric in ("rps", "p99_ms"))
+        self.judge(f"{connections} asleep: rate at least 99% of the limit's", share and [100 * value for value in share],
+                   lambda percent: percent >= 99, ".1f", "%")
+        self.judge(f"{connections} asleep: p99 within 2% of the limit's", late and [100 * value - 100 for value in late],
+                   lambda percent: percent <= 2, "+.1f", "%")
 
     def lateness(self, connections, table):
         row = table[OURS]
-        late = median(row["p99_ms"])
-        self.add(f"p99 lateness at c = {connections}: below 2 ms", f"{late:.3f} ms", late < 2)
+        self.judge(f"p99 lateness at c = {connections}: below 2 ms", row["p99_ms"], lambda late: late < 2, unit=" ms")
         self.add(f"no sleep ends early at c = {connections}", f"{min(row['min_ms']):+.3f} ms", min(row["min_ms"]) >= 0)
 
     def start(self, table):
-        took = median(table[OURS]["start_ms"])
-        self.add("start to first answer: below 20 ms", f"{took:.1f} ms", took < 20)
+        self.judge("start to first answer: below 20 ms", values_of(table, OURS, "start_ms"), lambda took: took < 20,
+                   ".1f", " ms")

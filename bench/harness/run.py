@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import textwrap
 
 from harness import machine, measure
 from harness.machine import Failure, ROOT
@@ -32,10 +33,11 @@ def add_counts(parser, *counts):
 
 def parse(parser, tables):
     options = parser.parse_args()
-    options.table = options.table.split(",")
-    for name in options.table:
+    asked = options.table.split(",")
+    for name in asked:
         if name not in tables:
             parser.error(f"no table {name}; there are {', '.join(tables)}")
+    options.table = [name for name in tables if name in asked]
     if options.rounds < 1 or options.seconds <= 0:
         parser.error("at least 1 round, of some time")
     return options
@@ -47,32 +49,64 @@ class Run:
 
     TABLES = ()
     PROGRAMS = ()  # of ours
+    ALWAYS = ()  # who takes part whatever --peer says
     COMMANDS = {}  # command that it cannot do without -> Debian package
 
     def __init__(self, options, folder, peers, goals):
         self.options, self.folder, self.peers, self.goals = options, folder, peers, goals
-        self.tables = {}
+        self.tables, self.done, self.machine = {}, [], machine.describe()
+        if options.peer:
+            peers.keep([*self.ALWAYS, *options.peer.split(",")])
+        goals.asked = peers.names()
 
     def client(self):
         return measure.Client(self.options.bin.resolve(), self.folder)
 
+    def client_paths(self):
+        """Programs that make the load."""
+        return [self.options.bin / "loadgen", *map(shutil.which, self.COMMANDS)]
+
     def has_descriptors(self, name, connections):
-        enough = measure.check_descriptors(connections)
+        count = measure.descriptors(connections)
+        enough = machine.allow_descriptors(count) >= count
         if not enough:
-            print(f"\n{name}: {connections} connections are more than the limit of open files allows: left out")
+            print(f"\n{name}: {connections} connections: not measured: they need `ulimit -n {count}`")
         return enough
 
     def print_head(self):
-        print(f"{machine.describe()}\n{self.options.rounds} rounds of {self.options.seconds:g} s")
+        clients = ", ".join(f"{pathlib.Path(path).name} {machine.version_of(path)}" for path in self.client_paths())
+        for line in (self.machine, f"clients: {clients}", f"{self.options.rounds} rounds of {self.options.seconds:g} s"):
+            print(textwrap.fill(line, 80, break_on_hyphens=False))
         for name, package in self.peers.left_out:
             source = package if " " in package else f"Debian package {package}"
             print(f"left out: {name}, not installed ({source})")
 
-    def write_json(self):
-        goals = [{"goal": goal, "measured": measured, "reached": reached} for goal, measured, reached in self.goals.rows]
+    def measure(self):
+        """All tables asked for. Of one that fails nothing is kept, and those after it are not measured."""
+        for table in self.options.table:
+            sys.stdout.flush()
+            getattr(self, table)()
+            self.done.append(table)
+
+    def conclude(self, failure):
+        """Prints and writes what is known. FAILURE: why the run ended before its end, or None."""
+        try:
+            self.goals.print()
+            if failure:
+                print(textwrap.fill(f"({', '.join(self.not_measured())}: not measured: {failure.strip()})", 80))
+            sys.stdout.flush()
+        finally:
+            if self.options.json:
+                self.write_json(failure)
+
+    def not_measured(self):
+        return [table for table in self.options.table if table not in self.done]
+
+    def write_json(self, failure):
         options = {key: str(value) if isinstance(value, pathlib.Path) else value for key, value in vars(self.options).items()}
-        told = {"machine": machine.describe(), "options": options, "left_out": [name for name, _ in self.peers.left_out],
-                "tables": self.tables, "goals": goals}
+        told = {"machine": self.machine, "options": options, "left_out": [name for name, _ in self.peers.left_out],
+                "failure": failure, "not_measured": self.not_measured(), "tables": self.tables,
+                "goals": [goal._asdict() for goal in self.goals.rows]}
         self.options.json.write_text(json.dumps(told, indent=1) + "\n")
 
 
@@ -92,25 +126,28 @@ def interrupted(*_):
 
 
 def main(name, run_class, options):
-    """Does the run. Returns the exit status: 1 when a goal is missed, or something failed."""
+    """Does the run. Returns the exit status: 1 when a goal is missed or not known, or something failed. Whatever happens,
+    what has been measured by then is printed and written."""
     signal.signal(signal.SIGTERM, interrupted)
+    run, failure, status = None, None, 0
     try:
         check_programs(run_class, options)
         machine.set_cpu(machine.CLIENT_CPU)
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             run = run_class(options, pathlib.Path(folder))
             run.print_head()
-            for table in run_class.TABLES:
-                if table in options.table:
-                    sys.stdout.flush()
-                    getattr(run, table)()
-    except Failure as failure:
-        sys.stdout.flush()
-        print(f"bench/{name}: {failure}", file=sys.stderr)
-        return 1
+            run.measure()
+    except Failure as error:
+        failure, status = str(error), 1
     except KeyboardInterrupt:
-        return 130
-    run.goals.print()
-    if options.json:
-        run.write_json()
-    return 1 if run.goals.missed() else 0
+        failure, status = "interrupted", 130
+    except BaseException as error:
+        failure = f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        measure.tell("")
+        if run:
+            run.conclude(failure)
+    if failure:
+        print(f"bench/{name}: {failure}", file=sys.stderr)
+    return status or (1 if run.goals.unreached() else 0)

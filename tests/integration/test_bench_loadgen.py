@@ -1,20 +1,19 @@
 """bench/loadgen: that it measures what it says, and believes no client. What it measures here is nobody's business: it has
 no time to."""
 
-import argparse
 import json
+import os
 import pathlib
 import re
+import resource
+import signal
 import subprocess
-import sys
+import time
 
 import pytest
 
+import benches
 from load import ScriptedServer
-from servers import BIN, ROOT
-
-PROGRAM = ROOT / "bench/loadgen"
-sys.path.insert(0, str(ROOT / "bench"))
 
 from harness import load_clients, load_measure, load_report, machine  # noqa: E402
 
@@ -25,8 +24,8 @@ TITLES = ["GET / keep-alive, 1 connections", "GET / keep-alive, 8 connections", 
           "Answers after 10 ms, 1 connections", "Answers after 10 ms, 10 connections"]
 
 
-def run(*arguments):
-    return subprocess.run([PROGRAM, "--bin", BIN, *map(str, arguments)], capture_output=True, text=True, timeout=110)
+def run(*arguments, **more):
+    return benches.run("loadgen", *arguments, **more)
 
 
 class TestRun:
@@ -34,22 +33,19 @@ class TestRun:
     def short(self, tmp_path_factory):
         """A short run of all tables. Returns (what it printed, its JSON)."""
         path = tmp_path_factory.mktemp("bench") / "run.json"
-        done = run("--peer", "wrk", "--rounds", 1, "--seconds", 0.1, "--connections", "1,8", "--concurrency", 8,
-                   "--pipeline", 4, "--memory", 1050, "--held", 50, "--nap", 0.2, "--rate", 500, "--seconds-paced", 1,
-                   "--seconds-timed", 1, "--json", path)
-        if "needs two CPUs" in done.stderr:
-            pytest.skip(done.stderr)
-        assert done.stderr == "", done.stderr
-        told = json.loads(path.read_text())
-        assert done.returncode == (0 if all(goal["reached"] for goal in told["goals"]) else 1)
-        return done.stdout, told
+        return benches.tell("loadgen", path, "--peer", "wrk", "--rounds", 1, "--seconds", 0.1, "--connections", "1,8",
+                            "--concurrency", 8, "--pipeline", 4, "--memory", 1050, "--held", 50, "--nap", 0.2, "--naps", 5,
+                            "--rate", 500, "--seconds-paced", 1, "--seconds-timed", 1)
 
-    def test_it_prints_every_table_and_goal_on_80_columns(self, short):
+    def test_it_prints_every_table_and_goal(self, short):
         output, told = short
         assert re.findall(r"\n\n(.+)\n(?:client|connections|gaps) ", output) == TITLES
-        assert max(map(len, output.splitlines()[2:])) <= 80, output
-        goals = re.findall(r"^.{70}  (?:reached|MISSED)$", output, re.M)
-        assert len(told["goals"]) == len(goals) >= 10, output
+        assert len(told["goals"]) >= 10, output
+
+    def test_it_says_on_what_it_was_measured(self, short):
+        head = " ".join(short[0].partition("\n\n")[0].split())
+        assert re.search(r"Linux \S+,.* ulimit -n \d+ \(at most \w+\), local ports \d+\.\.\d+, revision \S+ clients: ", head)
+        assert re.search(r"clients: loadgen \d[\d.]+(, wrk \d\S*)? 1 rounds of 0\.1 s", head)
 
     def test_clients_take_part_where_they_should(self, short):
         tables = short[1]["tables"]
@@ -64,7 +60,8 @@ class TestRun:
         for row in tables["accuracy_1"].values():
             assert 10 <= row["p50_ms"][0] <= row["p99_ms"][0]
         held = tables["held"]["50"]
-        assert held["asked"] == held["answered"] == [150] and held["open"][0] <= 52
+        assert held["asked"] == held["answered"] == [250]
+        assert 50 <= held["open"][0] <= 51  # the connection that verified the server may not be gone yet
         for row in tables["keepalive_8"].values():
             assert row["cpu_us"][0] * row["rps"][0] <= 1.5e6  # one thread
 
@@ -75,6 +72,73 @@ class TestRun:
         assert done.returncode == 1
         if "needs two CPUs" not in done.stderr:
             assert done.stderr.startswith("bench/loadgen: no client curl; there are bare epoll, loadgen")
+
+
+class TestUnfinished:
+    """What becomes of a run that cannot measure all that it is asked for."""
+
+    @pytest.fixture
+    def fake_wrk(self, tmp_path):
+        """Makes SCRIPT the wrk that is found. Returns its environment."""
+        def install(script):
+            path = tmp_path / "bin/wrk"
+            path.parent.mkdir()
+            path.write_text(f"#!/bin/sh\n[ \"$1\" = -v ] && exit 1\n{script}\n")
+            path.chmod(0o755)
+            return {**os.environ, "PATH": f"{path.parent}:{os.environ['PATH']}"}
+        return install
+
+    ARGUMENTS = ("--table", "accuracy,held", "--peer", "wrk", "--rounds", 1, "--held", 20, "--nap", 0.1, "--seconds-timed", 1)
+
+    def held_is_told(self, output, told):
+        assert list(told["tables"]) == ["held"] and told["not_measured"] == ["accuracy"]
+        assert [goal["goal"] for goal in told["goals"]] == ["20 connections open at once", "20 connections: all answered"]
+        assert len(benches.verdicts(output)) == 2
+
+    def test_a_client_that_fails_takes_nothing_from_the_tables_before(self, fake_wrk, tmp_path):
+        path = tmp_path / "run.json"
+        done = run(*self.ARGUMENTS, "--json", path, env=fake_wrk("echo no luck; exit 7"))
+        if "needs two CPUs" in done.stderr:
+            pytest.skip(done.stderr)
+        assert done.returncode == 1 and done.stderr == "bench/loadgen: wrk ended with 7: no luck\n\n"
+        assert done.stdout.endswith("\n(accuracy: not measured: wrk ended with 7: no luck)\n")
+        told = json.loads(path.read_text())
+        assert told["failure"].startswith("wrk ended with 7")
+        self.held_is_told(done.stdout, told)
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_a_run_that_is_interrupted_tells_what_it_has_and_ends_its_clients(self, fake_wrk, tmp_path, number):
+        path, pid_path = tmp_path / "run.json", tmp_path / "pid"
+        env = fake_wrk(f"echo $$ > {pid_path}.new; mv {pid_path}.new {pid_path}; exec sleep 100")
+        with subprocess.Popen(benches.command("loadgen", *self.ARGUMENTS, "--json", path), env=env, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler)) as process:
+            end = time.monotonic() + 60
+            while not pid_path.exists() and process.poll() is None and time.monotonic() < end:
+                time.sleep(0.02)
+            process.send_signal(number)
+            output, errors = process.communicate(timeout=60)
+        if "needs two CPUs" in errors:
+            pytest.skip(errors)
+        assert process.returncode == 130 and errors == "bench/loadgen: interrupted\n"
+        assert output.endswith("\n(accuracy: not measured: interrupted)\n")
+        told = json.loads(path.read_text())
+        assert told["failure"] == "interrupted"
+        self.held_is_told(output, told)
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(pid_path.read_text()), 0)
+
+    def test_too_few_descriptors_leave_goals_unknown_and_name_the_command(self, tmp_path):
+        path = tmp_path / "run.json"
+        done = run("--table", "keepalive,memory,held", "--peer", "wrk", "--connections", "5000", "--json", path,
+                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (1000, 1000)))
+        if "needs two CPUs" in done.stderr:
+            pytest.skip(done.stderr)
+        assert done.returncode == 1 and done.stderr == ""
+        assert re.findall(r"^(\w+): (\d+) connections: not measured: they need `ulimit -n (\d+)`$", done.stdout, re.M) == \
+            [("keepalive", "5000", "5200"), ("memory", "11000", "11200"), ("held", "15000", "15200")]
+        assert benches.verdicts(done.stdout) == ["UNKNOWN"] * 5
+        assert [goal["reached"] for goal in json.loads(path.read_text())["goals"]] == [None] * 5
 
 
 OUTPUTS = {
@@ -119,39 +183,10 @@ class TestClients:
         assert able == ["loadgen", "wrk", "ab", "hey"]
 
 
-class Liar(load_clients.Bare):
-    """A client that counts each answer twice."""
-
-    def told(self, text):
-        return 2 * super().told(text)
-
-
-class Hasty(load_clients.Bare):
-    """A client that ends when it wants to."""
-
-    def command(self, load, server):
-        return super().command(load._replace(seconds=1), server)
-
-
-def costs(client, peer, seconds):
-    """Of one round."""
-    return load_measure.Runs().costs("costs", [client], peer, 2, argparse.Namespace(rounds=1, seconds=seconds))
-
-
 class TestMeasuring:
     @pytest.fixture
     def limit(self, tmp_path):
         return machine.build("limits/epoll_client.c", tmp_path)
-
-    def test_a_client_that_counts_wrong_is_told(self, limit, tmp_path):
-        server = load_measure.CountedServer("limits/epoll_server.c", tmp_path)
-        with pytest.raises(machine.Failure, match=r"^bare epoll says that \d+ were answered, and the server \d+$"):
-            costs(Liar(limit, tmp_path), server, 0.1)
-
-    def test_a_client_that_ends_early_is_told(self, limit, tmp_path):
-        server = load_measure.CountedServer("limits/epoll_server.c", tmp_path)
-        with pytest.raises(machine.Failure, match="^bare epoll ended early: "):
-            costs(Hasty(limit, tmp_path), server, 0.7)
 
     def test_the_server_counts_requests_and_notes_when_they_came(self, limit, tmp_path):
         peer = load_measure.CountedServer("limits/epoll_server.c", tmp_path, times=True)
@@ -165,12 +200,6 @@ class TestMeasuring:
             assert client.told(done.stdout) <= count <= client.told(done.stdout) + 2
             times = server.times_ns(before + count - 10, before + count)
             assert times == sorted(times) and 0 < times[-1] - times[0] < 2e9
-
-    def test_lateness_is_measured_from_the_earliest_on_the_grid(self):
-        times = [1_000_000 * number for number in range(200)]
-        assert load_measure.off_grid_us(times, 1000) == 0
-        times[3:6] = [time + 70_000 for time in times[3:6]]
-        assert load_measure.off_grid_us(times, 1000) == pytest.approx(70)
 
     @pytest.mark.parametrize("answer, complaint", [
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "an answer is not 200"),
@@ -189,22 +218,32 @@ class TestMeasuring:
 
 
 class TestGoals:
+    TABLE = {"bare epoll": {"cpu_us": [1, 2, 3]}, "loadgen": {"cpu_us": [1.04, 2.08, 9], "rps": [9, 9, 9]},
+             "wrk": {"cpu_us": [1.4, 2.6, 3.6], "rps": [10, 9, 8]}}
+
     def test_of_each_table(self):
-        goals = load_report.Goals()
-        table = {"bare epoll": {"cpu_us": [1, 2, 3]}, "loadgen": {"cpu_us": [1.04, 2.08, 9], "rps": [9, 9, 9]},
-                 "wrk": {"cpu_us": [1.4, 2.6, 3.6], "rps": [10, 9, 8]}}
+        goals, table = load_report.Goals(), self.TABLE
         goals.keepalive(64, table)
         goals.keepalive(1, table)
         goals.pipeline(16, table)
         goals.large(1 << 20, {"loadgen": {"cpu_s": [0.3]}, "wrk": {"cpu_s": [0.9]}})
         goals.memory({"loadgen": {"bytes": [1023.4]}})
         goals.held(9, {9: {"open": [9, 8], "asked": [18, 18], "answered": [18, 17], "failed": [0, 0]}})
-        goals.paced({"constant": {"rate": [9950], "asked": [10000], "lag_p99_us": [99]},
-                     "poisson": {"rate": [9000], "asked": [10000], "lag_p99_us": [101], "arrivals_check": ["failed"]}})
+        goals.paced({"constant": {"rate": [9950], "asked": [10000], "lag_p99_us": [99], "off_us": [1001]},
+                     "poisson": {"rate": [9000], "asked": [10000], "lag_p99_us": [101], "distance": [0.03],
+                                 "distance_limit": [0.0251]}})
         goals.accuracy(1, {"loadgen": {"p50_ms": [1, 2], "p99_ms": [3, 4]}, "bare epoll": {"p50_ms": [1.1, 2.1],
                                                                                         "p99_ms": [3.3, 4.3]}})
-        assert [(measured, reached) for _, measured, reached in goals.rows] == [
-            ("1.040", True), ("0.800", False), ("0.800", True), ("1.000", True), ("0.800", True), ("0.333", False),
-            ("1023 bytes", True), ("8", False), ("1 lost, 0 failed", False), ("0.50%", True), ("99.0 us", True),
-            ("101.0 us", False), ("1 rounds of 1 not", False), ("-0.100 ms", True), ("-0.300 ms", False)]
-        assert max(len(goal) for goal, _, _ in goals.rows) <= 46
+        assert benches.judged(goals) == [
+            ("1.040 1.040..3.000", True), ("0.800 0.743..2.500", False), ("not measured", None), ("0.800 0.743..2.500", True),
+            ("1.000 0.900..1.125", True), ("0.800 0.743..2.500", True), ("0.333", False), ("1023 bytes", True), ("8", False),
+            ("1 lost, 0 failed", False), ("0.50%", True), ("1001 us", False), ("0.0300 of 0.0251", False), ("99 us", True),
+            ("101 us", False), ("-0.100 ms -0.100..-0.100", True), ("-0.300 ms -0.300..-0.300", False)]
+        assert [row.doubtful for row in goals.rows[:6]] == [True, True, False, True, True, True]
+        assert max(len(row.goal) for row in goals.rows) <= 46
+
+    def test_whom_nobody_asks_for_is_no_goal(self):
+        goals = load_report.Goals({"bare epoll", "loadgen", "wrk"})
+        goals.keepalive(64, self.TABLE)
+        goals.connection(self.TABLE)
+        assert [row.goal for row in goals.rows] == ["c = 64: CPU at most 1.05 of bare epoll", "c = 64: CPU below 0.80 of wrk"]

@@ -54,8 +54,12 @@ class Taker:
         """Stops it, and waits until all that it had asked is answered: what a turn left to answer, the next one reads."""
         pid = self.running.process.pid
         os.kill(pid, signal.SIGSTOP)
-        if os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT).si_code != os.CLD_STOPPED:
+        now = os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        if now.si_code == os.CLD_EXITED and now.si_status in self.client.statuses:
             raise EndedEarly(f"{self.client.name} ended early: {self.running.printed()[-500:]}")
+        if now.si_code != os.CLD_STOPPED:
+            status = now.si_status if now.si_code == os.CLD_EXITED else -now.si_status
+            raise Failure(f"{self.client.name} ended with {status}: {self.running.printed()[-500:]}")
         end, answered = time.monotonic() + TURN, None
         while answered != self.server.answered() and time.monotonic() < end:
             answered = self.server.answered()

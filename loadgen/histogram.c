@@ -48,6 +48,16 @@ histogram_lowest(uint32_t index)
 }
 
 void
+histogram_record_many(struct histogram *histogram, uint64_t value, uint64_t count)
+{
+	histogram_record(histogram, value);
+	histogram->counts[histogram_index(value)] += count - 1;
+	histogram->sum += __extension__(unsigned __int128) value * (count - 1);
+	histogram->squares += __extension__(unsigned __int128) value * value * (count - 1);
+	histogram->count += count - 1;
+}
+
+void
 histogram_merge(struct histogram *into, const struct histogram *from)
 {
 	if (from->count == 0)

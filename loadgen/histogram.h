@@ -18,10 +18,10 @@
 
 struct histogram {
 	uint64_t count;
-	uint64_t min, max;                       /* exact; valid when count > 0 */
-	uint64_t sum;                            /* exact: good for 584 years of waiting */
-	__extension__ unsigned __int128 squares; /* exact: 64 bits would overflow at one time of 4 s */
-	uint64_t *counts; /* HISTOGRAM_LEN of them; pages that no value falls on are never touched */
+	uint64_t min, max; /* exact; valid when count > 0 */
+	uint64_t *counts;  /* HISTOGRAM_LEN of them; pages that no value falls on are never touched */
+	/* Exact. 64 bits would overflow at 584 years of waiting, which missed requests soon have together, and at one time of 4 s. */
+	__extension__ unsigned __int128 sum, squares;
 };
 
 /*
@@ -60,6 +60,9 @@ histogram_record(struct histogram *histogram, uint64_t value)
 		histogram->max = value;
 	histogram->count++;
 }
+
+/* histogram_record_many adds VALUE so many times (COUNT at least 1). */
+void histogram_record_many(struct histogram *histogram, uint64_t value, uint64_t count);
 
 /* histogram_merge adds everything that FROM holds to INTO. */
 void histogram_merge(struct histogram *into, const struct histogram *from);

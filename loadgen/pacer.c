@@ -2,11 +2,14 @@
 #include "loadgen/pacer.h"
 
 #include <errno.h>
+#include <math.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "loadgen/worker.h"
+
+#define ONE_BY_ONE 100000 /* requests that are counted one by one when time is up */
 
 /*
  * There is no queue of due requests: those that are late are the ones that the schedule still
@@ -138,21 +141,49 @@ pacer_release(struct worker *worker, struct conn *conn)
 		arm(worker);
 }
 
-void
-pacer_end(struct worker *worker, uint64_t end_ns, uint64_t slowest_ns)
+/*
+ * together returns how many requests, from the next one on, may be counted as one: 1 where few are due before UNTIL_NS, else
+ * so small a part of those that the last of it is due long before.
+ */
+static uint64_t
+together(const struct worker *worker, uint64_t until_ns)
+{
+	const struct schedule *schedule = &worker->schedule;
+	double expected = schedule_expected(&schedule->ramp, until_ns - worker->shared->origin_ns);
+	double due = fmin((expected - schedule->expected) / schedule->step, (double)worker->left);
+
+	return due > ONE_BY_ONE ? (uint64_t)(due / ONE_BY_ONE) : 1;
+}
+
+/* miss counts COUNT requests that were due at DUE_NS and never started, in the distribution too where they are OVERDUE. */
+static void
+miss(struct worker *worker, uint64_t count, uint64_t due_ns, uint64_t end_ns, bool overdue)
 {
 	struct stats *stats = &worker->stats;
 
-	for (uint64_t due; (due = next_due_ns(worker)) < end_ns; schedule_advance(&worker->schedule)) {
-		if (due < stats->begin_ns)
-			continue;
-		worker->left--;
-		stats->missed++;
-		stats_depart(&stats->due, due);
-		stats->queued += TAILQ_EMPTY(&worker->idle);
-		if (end_ns - due > slowest_ns) {
-			stats->overdue++;
-			histogram_record(&stats->total, end_ns - due);
-		}
+	worker->left -= count;
+	stats->missed += count;
+	stats_depart(&stats->due, due_ns);
+	stats->due.count += count - 1;
+	if (TAILQ_EMPTY(&worker->idle))
+		stats->queued += count;
+	if (overdue) {
+		stats->overdue += count;
+		histogram_record_many(&stats->total, end_ns - due_ns, count);
+	}
+}
+
+void
+pacer_end(struct worker *worker, uint64_t end_ns, uint64_t slowest_ns)
+{
+	uint64_t begin_ns = worker->stats.begin_ns, due_ns;
+
+	while ((due_ns = next_due_ns(worker)) < end_ns) {
+		bool counts = due_ns >= begin_ns, overdue = end_ns - due_ns > slowest_ns;
+		uint64_t count = together(worker, !counts ? begin_ns : overdue ? end_ns - slowest_ns : end_ns);
+
+		if (counts)
+			miss(worker, count, due_ns, end_ns, overdue);
+		schedule_skip(&worker->schedule, count);
 	}
 }

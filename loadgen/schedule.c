@@ -80,6 +80,13 @@ schedule_advance(struct schedule *schedule)
 	find_next(schedule);
 }
 
+void
+schedule_skip(struct schedule *schedule, uint64_t count)
+{
+	schedule->expected += schedule->step * (double)(count - 1);
+	schedule_advance(schedule);
+}
+
 double
 schedule_expected(const struct ramp *ramp, uint64_t at_ns)
 {

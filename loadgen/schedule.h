@@ -49,6 +49,12 @@ void schedule_init(struct schedule *schedule, enum arrivals arrivals, const stru
 /* schedule_advance moves next_ns to the request after it; SCHEDULE_NEVER stays. */
 void schedule_advance(struct schedule *schedule);
 
+/*
+ * schedule_skip moves it on by COUNT requests (at least 1) at once: constant arrivals exactly so far as so many calls of
+ * schedule_advance, and Poisson arrivals by as much as so many take on average.
+ */
+void schedule_skip(struct schedule *schedule, uint64_t count);
+
 /* schedule_expected returns how many arrivals of all threads are expected from the start until AT_NS after it. */
 double schedule_expected(const struct ramp *ramp, uint64_t at_ns);
 

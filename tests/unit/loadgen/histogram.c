@@ -152,6 +152,42 @@ test_the_median_of_an_even_count_lies_between_the_middle_two(void **state)
 }
 
 static void
+test_recording_many_equals_recording_each(void **state)
+{
+	struct histogram each, many;
+
+	(void)state;
+	assert_int_equal(histogram_init(&each), 0);
+	assert_int_equal(histogram_init(&many), 0);
+	for (uint64_t value = 3; value < UINT64_MAX / 7; value *= 7) {
+		for (uint64_t i = 0; i < value % 5 + 1; i++)
+			histogram_record(&each, value);
+		histogram_record_many(&many, value, value % 5 + 1);
+	}
+	assert_int_equal(many.count, each.count);
+	assert_int_equal(many.min, each.min);
+	assert_int_equal(many.max, each.max);
+	assert_true(many.sum == each.sum && many.squares == each.squares);
+	assert_memory_equal(many.counts, each.counts, HISTOGRAM_LEN * sizeof(*many.counts));
+	histogram_deinit(&each);
+	histogram_deinit(&many);
+}
+
+static void
+test_the_mean_of_more_time_than_64_bits_hold(void **state)
+{
+	const uint64_t hour = 3600000000000;
+	struct histogram histogram;
+
+	(void)state;
+	assert_int_equal(histogram_init(&histogram), 0);
+	histogram_record_many(&histogram, hour, 10000000); /* 1142 years */
+	assert_true(histogram_mean(&histogram) == (double)hour);
+	assert_true(histogram_sd(&histogram) < 1e-6 * (double)hour);
+	histogram_deinit(&histogram);
+}
+
+static void
 test_merging_equals_recording_into_one(void **state)
 {
 	struct histogram parts[3], whole, merged;
@@ -189,6 +225,8 @@ main(void)
 	    cmocka_unit_test(test_every_value_has_a_place),
 	    cmocka_unit_test(test_an_empty_one_answers_zero),
 	    cmocka_unit_test(test_the_median_of_an_even_count_lies_between_the_middle_two),
+	    cmocka_unit_test(test_recording_many_equals_recording_each),
+	    cmocka_unit_test(test_the_mean_of_more_time_than_64_bits_hold),
 	    cmocka_unit_test(test_merging_equals_recording_into_one),
 	};
 

@@ -132,6 +132,23 @@ test_a_long_run_stays_exact(void **state)
 }
 
 static void
+test_skipping_is_going_on_so_often(void **state)
+{
+	struct ramp ramp = {.from = 100, .to = 900, .duration_ns = 10 * SECOND};
+	struct schedule skipping, going;
+
+	(void)state;
+	schedule_init(&skipping, ARRIVALS_CONSTANT, &ramp, 1, 3, 1);
+	schedule_init(&going, ARRIVALS_CONSTANT, &ramp, 1, 3, 1);
+	for (unsigned count = 1; count < 50; count++) {
+		schedule_skip(&skipping, count);
+		for (unsigned i = 0; i < count; i++)
+			schedule_advance(&going);
+		assert_int_equal(skipping.next_ns, going.next_ns);
+	}
+}
+
+static void
 test_a_long_random_run_keeps_its_gaps(void **state)
 {
 	enum { LEN = 20000 };
@@ -461,6 +478,7 @@ main(void)
 	    cmocka_unit_test(test_constant_arrivals_are_even),
 	    cmocka_unit_test(test_threads_take_turns),
 	    cmocka_unit_test(test_a_long_run_stays_exact),
+	    cmocka_unit_test(test_skipping_is_going_on_so_often),
 	    cmocka_unit_test(test_a_long_random_run_keeps_its_gaps),
 	    cmocka_unit_test(test_exponential_gaps),
 	    cmocka_unit_test(test_the_rate_is_kept_within_one_percent),

@@ -72,7 +72,6 @@ struct result {
 	int error;              /* errno value behind `end`, or 0 */
 	char why[CELL_WHY_MAX]; /* where `error` is EPROTO: what TLS or the proxy said */
 	uint64_t duration_ns;   /* from before the first connect until after the last response (or until time was up) */
-	uint64_t client_cpu_ns; /* CPU time of this process meanwhile */
 	struct pace due, left;  /* open loop: how fast requests were due, and left */
 	uint64_t warmup_ns;     /* cut off before the figures begin */
 	uint64_t wall_offset_ns; /* CLOCK_REALTIME minus CLOCK_MONOTONIC */

@@ -82,7 +82,6 @@ add_figures(struct row *row, const struct result *result)
 	row->stats.most_open = before.most_open > most_open ? before.most_open : most_open;
 	all.stats = row->stats;
 	all.duration_ns += before.duration_ns;
-	all.client_cpu_ns += before.client_cpu_ns;
 	add_pace(&all.due, &before.due);
 	add_pace(&all.left, &before.left);
 	if (row->measured && before.document_len >= 0)

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -22,15 +21,6 @@ struct runner {
 	struct shared shared;
 	const struct series *series[CONFIG_THREADS_MAX]; /* of the workers */
 };
-
-static uint64_t
-cpu_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * NS_PER_SEC + (uint64_t)now.tv_nsec;
-}
 
 /* share returns the part of WHOLE that worker INDEX of COUNT gets: as equal as can be, the first ones one more. */
 static uint64_t
@@ -239,7 +229,6 @@ init_shared(struct shared *shared, const struct cell *cell, struct tls_context *
 static int
 perform(struct runner *runner, const struct cell *cell, struct progress *progress, struct result *result)
 {
-	uint64_t cpu_ns = cpu_now_ns();
 	int status;
 
 	status = init_workers(runner, cell, cell_threads(cell));
@@ -251,7 +240,6 @@ perform(struct runner *runner, const struct cell *cell, struct progress *progres
 	join_threads(runner);
 	if (status != 0)
 		return status;
-	result->client_cpu_ns = cpu_now_ns() - cpu_ns;
 	return collect(runner, cell, result);
 }
 

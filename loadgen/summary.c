@@ -38,7 +38,7 @@ take_counts(struct summary *summary, const struct result *result)
 	summary->bytes_body = stats->bytes_body;
 	summary->bytes_sent = stats->bytes_sent;
 	summary->duration_ns = result->duration_ns;
-	summary->client_cpu_ns = result->client_cpu_ns;
+	summary->client_cpu_ns = stats->cpu_ns;
 	summary->due = result->due;
 	summary->left = result->left;
 	summary->warmup_ns = result->warmup_ns;

@@ -56,7 +56,7 @@ struct summary {
 /*
  * summary_make takes the figures of CELL out of RESULT, which may be freed
  * then, and judges them (check.h).  RESULT may be that of several repetitions: merged stats, and the sums of
- * their durations and CPU times.
+ * their durations.
  */
 void summary_make(struct summary *summary, const struct cell *cell, const struct result *result);
 

@@ -302,15 +302,19 @@ settle(struct worker *worker)
 {
 	struct stats *stats = &worker->stats;
 
+	bool cut = worker->active > 0 || !all_started(worker); /* the time was up, or the run interrupted */
+
 	if (worker->warming) { /* interrupted before anything counted */
 		stats_reset(stats);
 		stats->begin_ns = stats->end_ns = clock_now_ns();
 		series_begin(&stats->series, stats->begin_ns);
-	} else if (worker->active > 0 || !all_started(worker)) { /* the time was up, or the run interrupted */
-		stats->end_ns = clock_now_ns();
-		note_unfinished(worker, stats->end_ns);
+		return;
 	}
-	count_cpu(worker);
+	if (cut)
+		stats->end_ns = clock_now_ns();
+	count_cpu(worker); /* first: what counting the rest takes is no part of the load */
+	if (cut)
+		note_unfinished(worker, stats->end_ns);
 }
 
 void *

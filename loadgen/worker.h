@@ -109,7 +109,7 @@ void worker_release(struct worker *worker, struct conn *conn, uint64_t now_ns);
 void worker_record(
     struct worker *worker, struct flight *flight, const struct response_facts *facts, enum failure failure);
 
-/* worker_show lets other threads see the counts. */
+/* worker_show lets other threads see the counts; not in the warm-up, of which nothing counts. */
 void worker_show(struct worker *worker);
 
 /* worker_opened and worker_closed: one more connection stands, or one less. */

@@ -86,5 +86,6 @@ worker_record(struct worker *worker, struct flight *flight, const struct respons
 	worker->bytes_told = stats->bytes_received;
 	stats->end_ns = timing->end_ns;
 	worker->under_way--;
-	worker_show(worker);
+	if (!worker->warming)
+		worker_show(worker);
 }

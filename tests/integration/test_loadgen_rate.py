@@ -2,6 +2,7 @@
 
 import json
 import math
+import resource
 import signal
 import statistics
 import subprocess
@@ -167,6 +168,19 @@ class TestEnds:
             cell = run("--rate", 100, "--warmup", 1, "--duration", 1, server.url)
         assert 198 <= len(server.times) <= 204
         assert 98 <= cell["complete"] + cell["unfinished"] <= 104
+
+    def test_the_cpu_time_of_the_warm_up_is_not_counted(self):
+        def busy_at_first(_):
+            time.sleep(0 if time.monotonic() < slow_from else 0.2)
+            return OK
+
+        with ScriptedServer(answering(busy_at_first)) as server:
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            slow_from = time.monotonic() + 1.2
+            cell = run("-c", 4, "--warmup", 1.5, "--duration", 0.5, server.url)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        whole = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        assert 0 < cell["client_cpu_s"] < whole / 2
 
     @pytest.mark.parametrize("load", [[], ["--rate", "100"]], ids=["closed", "open"])
     def test_one_that_is_interrupted_while_it_warms_up_has_measured_nothing(self, load):

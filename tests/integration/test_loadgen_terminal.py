@@ -168,6 +168,11 @@ class TestNoBlock:
             assert terminal.finish() in WELL
             assert terminal.sent == ""
 
+    def test_lines_are_of_what_counts(self, server):
+        said = loadgen("-k", "-c", 4, "-n", 200, "--warmup", 1, server.url).stderr.splitlines()
+        assert [line for line in said if line.endswith(" requests")] == [
+            "Completed 100 requests", "Completed 200 requests", "Finished 200 requests"]
+
     @pytest.mark.parametrize("term", ["dumb", ""])
     def test_on_a_terminal_without_a_cursor_ab_lines_come(self, server, term):
         with Terminal([LOADGEN, "-k", "-c", 10, "-n", 200, server.url], env={"TERM": term}) as terminal:

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from load import WELL, ScriptedServer, answering, loadgen
+from servers import AsyncServer
 from tls_server import TlsServer, certificate, goodbye  # pylint: disable=unused-import
 
 AB = shutil.which("ab")
@@ -162,6 +163,30 @@ def test_the_report_is_that_of_ab(case, real):
             assert 20 * 1000 < figure(lines, "Total body sent:") < 20 * 1400
             assert figure([line.strip() for line in lines if "kb/s total" in line], "") == pytest.approx(
                 figure([line.strip() for line in lines if "kb/s sent" in line], "") + figure(lines, "Transfer rate:"), abs=0.02)
+
+
+def times_of(report):
+    """What both round to milliseconds: minima, and the percentile in the middle; and the rate."""
+    lines = report_lines(report.stdout)
+    rows = {line.split(":")[0]: int(line.split()[1]) for line in lines if re.match(r"(Connect|Processing|Waiting|Total): ", line)}
+    return {**rows, "50%": figure(lines, "  50%"), "rate": figure(lines, "Requests per second:")}
+
+
+@pytest.mark.parametrize("keep", [[], ["-k"]], ids=["closing", "keep-alive"])
+def test_the_figures_are_those_of_ab(keep):
+    """Where the server decides how long an answer takes. Other work on the machine may disturb a run of either, but not each."""
+    tolerances = {"Connect": 2, "Processing": 3, "Waiting": 3, "Total": 3, "50%": 4, "rate": 8}  # ms; the first of ab goes alone
+    with AsyncServer("--sleep", 0.05) as server:
+        for _ in range(4):
+            ours, theirs = map(times_of, both(server.url, "-n", 80, "-c", 4, *keep))
+            apart = {name: abs(ours[name] - theirs[name]) for name in tolerances}
+            if all(apart[name] <= tolerances[name] for name in apart):
+                break
+        else:
+            raise AssertionError(f"{apart}: {ours}, {theirs}")
+    for times in (ours, theirs):
+        assert min(times["Processing"], times["Waiting"], times["Total"], times["50%"]) >= 50
+        assert times["rate"] <= 4 / 0.05
 
 
 def fields(request):

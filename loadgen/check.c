@@ -13,6 +13,8 @@
 #define LAG_MAX_MS 1.0
 #define LAG_SHARE 0.1 /* of the median service time */
 #define LAG_REQUESTS 100
+#define PAUSE_MAX_MS 100.0
+#define PAUSE_SHARE 0.1 /* of the median service time */
 #define WAITED_MAX 0.5
 #define MISSED_MAX 0.01
 #define BEHIND_MAX_S 0.1
@@ -34,6 +36,7 @@ check_name(enum check_kind kind)
 	    [CHECK_RATE] = "rate",
 	    [CHECK_ARRIVALS] = "arrivals",
 	    [CHECK_LITTLE] = "littles_law",
+	    [CHECK_PAUSED] = "paused",
 	};
 
 	return names[kind];
@@ -142,6 +145,15 @@ check_little(struct check *check, const struct cell *cell, const struct summary 
 	at_least(check, summary->under_way_s / room_s, UNDER_WAY_MIN - fmin(CLOSING_SHARE_MAX, closing_s / room_s));
 }
 
+static void
+check_paused(struct check *check, const struct cell *cell, const struct summary *summary)
+{
+	uint64_t median_ns = cell->open_loop ? summary->service_p50_ns : summary->percentiles[50];
+
+	at_most(check, summary_ms((double)summary->paused_ns),
+	    fmax(PAUSE_MAX_MS, PAUSE_SHARE * summary_ms((double)median_ns)));
+}
+
 size_t
 check_all(struct check *checks, const struct cell *cell, const struct summary *summary)
 {
@@ -161,6 +173,7 @@ check_all(struct check *checks, const struct cell *cell, const struct summary *s
 	if (summary->complete > 0) {
 		at_most(&checks[CHECK_CPU], summary->cpu_share, CPU_MAX);
 		check_connections(&checks[CHECK_CONNECTIONS], cell, summary);
+		check_paused(&checks[CHECK_PAUSED], cell, summary);
 	}
 	if (summary->complete > 0 && cell->open_loop) {
 		check_lag(&checks[CHECK_LAG], summary);
@@ -237,6 +250,12 @@ check_sentence(enum check_kind kind, const struct check *check, char *text, size
 		    "connections had a request under way for %.1f%% of the time (at least %.0f%%), and waited for "
 		    "loadgen in the rest: use --threads %u, or give loadgen CPUs of its own (taskset)",
 		    check->measured * 100, check->limit * 100, check->threads + 1);
+		break;
+	case CHECK_PAUSED:
+		snprintf(text, size,
+		    "loadgen was stopped, or had no CPU, for %.0f ms at a time (at most %.0f ms), and answers of that "
+		    "time count as slower: measure again, on CPUs that nothing else uses (taskset)",
+		    check->measured, check->limit);
 		break;
 	case CHECK_KINDS:
 		break;

@@ -47,6 +47,10 @@ struct summary;
  * where this was measured.  Not judged where connects failed, which takes time that is no
  * request's, nor with --pipeline in a run so short that its end, when
  * there is less to do than there is room for, weighs: 40 requests for each place.
+ *
+ * CHECK_PAUSED: a thread did not run (heartbeat.h) for more than 0.1 s at a time, and for more than
+ * a tenth of the median service time: it was stopped, or others had the CPU.  What was under way then
+ * counts as that much slower.
  */
 enum check_kind {
 	CHECK_CPU,         /* the busiest thread had CPU time to spare */
@@ -55,6 +59,7 @@ enum check_kind {
 	CHECK_RATE,        /* open loop: as many requests left as were due */
 	CHECK_ARRIVALS,    /* Poisson: gaps were exponential */
 	CHECK_LITTLE,      /* closed loop: concurrency = throughput x time: connections were not left waiting */
+	CHECK_PAUSED,      /* all threads ran when they had to */
 	CHECK_KINDS,
 };
 
@@ -67,6 +72,7 @@ struct check {
 	 * CHECK_CONNECTIONS: connections, at least; open loop: share of requests that waited, at most.
 	 * CHECK_RATE: share of due requests that left, or of their rate, at least.
 	 * CHECK_ARRIVALS: distance, at most.  CHECK_LITTLE: share of the time, at least.
+	 * CHECK_PAUSED: milliseconds, at most.
 	 */
 	double measured, limit;
 	bool open_loop;   /* what the cell was */
@@ -74,7 +80,7 @@ struct check {
 	double waited;    /* open loop: share of the requests due that found all connections busy */
 };
 
-/* check_name: "cpu", "send_lag", "connections", "rate", "arrivals", "littles_law", as the JSON calls them. */
+/* check_name: "cpu", "send_lag", "connections", "rate", "arrivals", "littles_law", "paused", as the JSON calls them. */
 const char *check_name(enum check_kind kind);
 
 /* check_all fills CHECKS[CHECK_KINDS] for a cell. Returns how many failed. */

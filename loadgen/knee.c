@@ -171,7 +171,8 @@ knee_doubtful(const struct row *row)
 {
 	const struct check *checks = row->summary.checks;
 
-	return checks[CHECK_CPU].state == CHECK_FAILED || checks[CHECK_LAG].state == CHECK_FAILED;
+	return checks[CHECK_CPU].state == CHECK_FAILED || checks[CHECK_LAG].state == CHECK_FAILED ||
+	       checks[CHECK_PAUSED].state == CHECK_FAILED;
 }
 
 /* judge takes note of what decides about the exit status, and says it where no report does. */

@@ -17,7 +17,7 @@
 void knee_find_all(struct sweep *sweep, struct progress *progress);
 
 /*
- * knee_doubtful tells whether loadgen itself kept a step from more: no CPU time to spare, or late.  The
+ * knee_doubtful tells whether loadgen itself kept a step from more: no CPU time to spare, late, or paused.  The
  * other checks fail wherever there is more load than the server takes, which is what a search is for.
  */
 bool knee_doubtful(const struct row *row);

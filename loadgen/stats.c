@@ -174,6 +174,8 @@ stats_merge(struct stats *into, const struct stats *from)
 	into->most_open += from->most_open;
 	if (from->cpu_share > into->cpu_share)
 		into->cpu_share = from->cpu_share;
+	if (from->paused_ns > into->paused_ns)
+		into->paused_ns = from->paused_ns;
 	if (from->begin_ns < into->begin_ns)
 		into->begin_ns = from->begin_ns;
 	if (from->end_ns > into->end_ns)

@@ -66,6 +66,7 @@ struct stats {
 	uint64_t under_way_ns; /* sum of the times of all requests, from begin_ns on, of the unfinished too */
 	uint64_t cpu_ns;       /* CPU time of the threads from begin_ns to end_ns */
 	double cpu_share;      /* of a CPU, of the busiest thread */
+	uint64_t paused_ns;    /* the longest time for which a thread did not run (heartbeat.h) */
 	uint32_t most_open;    /* connections that stood at one time, all threads together */
 	/*
 	 * total is the response time, from due.  service (from start), delay (due

@@ -46,6 +46,7 @@ take_counts(struct summary *summary, const struct result *result)
 	summary->under_way_s = (double)stats->under_way_ns / (double)NS_PER_SEC;
 	summary->active_s = (double)stats->active_ns / (double)NS_PER_SEC;
 	summary->cpu_share = stats->cpu_share;
+	summary->paused_ns = stats->paused_ns;
 	summary->most_open = stats->most_open;
 	summary->tls_facts = stats->tls_facts;
 	memcpy(summary->server, stats->server, sizeof(summary->server));

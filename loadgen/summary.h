@@ -40,6 +40,7 @@ struct summary {
 	double active_s;                              /* stats.active_ns */
 	double under_way_s; /* closed loop: the times of all requests in it, also of the unfinished */
 	double cpu_share;   /* of a CPU, of the busiest thread */
+	uint64_t paused_ns; /* stats.paused_ns */
 	uint32_t most_open; /* connections at one time */
 	struct check checks[CHECK_KINDS];
 	size_t checks_failed;

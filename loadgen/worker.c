@@ -154,6 +154,7 @@ begin_counting(struct worker *worker, uint64_t now_ns)
 	series_begin(&worker->stats.series, now_ns);
 	worker_show(worker);
 	worker->cpu_begin_ns = thread_cpu_ns();
+	heartbeat_begin(&worker->heartbeat, now_ns, worker->cpu_begin_ns);
 	worker->warming = false;
 	worker->left = worker->quota > worker->under_way ? worker->quota - worker->under_way : 0;
 	if (config->time_limit_ns > 0)
@@ -175,6 +176,16 @@ worker_on_phase(evutil_socket_t fd, short what, void *arg)
 		event_base_loopbreak(worker->base);
 	if (!worker->warming && worker->active == 0 && all_started(worker)) /* a ramp came to 0 meanwhile */
 		event_base_loopbreak(worker->base);
+}
+
+void
+worker_on_beat(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *worker = arg;
+
+	(void)fd;
+	(void)what;
+	heartbeat_note(&worker->heartbeat, clock_now_ns(), thread_cpu_ns());
 }
 
 void
@@ -203,6 +214,8 @@ begin(struct worker *worker)
 
 	timeval_of(&after, config->timeout_ns);
 	event_add(&worker->timeout, &after);
+	timeval_of(&after, HEARTBEAT_NS);
+	event_add(&worker->beat, &after);
 	begin_counting(worker, clock_now_ns());
 	if (config->warmup_ns > 0) {
 		worker->warming = true;
@@ -290,8 +303,11 @@ static void
 count_cpu(struct worker *worker)
 {
 	struct stats *stats = &worker->stats;
+	uint64_t cpu_ns = thread_cpu_ns();
 
-	stats->cpu_ns = thread_cpu_ns() - worker->cpu_begin_ns;
+	heartbeat_note(&worker->heartbeat, clock_now_ns(), cpu_ns);
+	stats->paused_ns = worker->heartbeat.longest_ns;
+	stats->cpu_ns = cpu_ns - worker->cpu_begin_ns;
 	if (stats->end_ns > stats->begin_ns)
 		stats->cpu_share = (double)stats->cpu_ns / (double)(stats->end_ns - stats->begin_ns);
 }

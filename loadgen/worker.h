@@ -13,6 +13,7 @@
 #include "common/compiler.h"
 #include "loadgen/cell.h"
 #include "loadgen/conn.h"
+#include "loadgen/heartbeat.h"
 
 #define WORKER_READ_MAX 65536   /* bytes of one receive */
 #define CONNECT_FAILURES_MAX 10 /* in a row; then the cell ends, as in ab */
@@ -75,6 +76,8 @@ struct worker {
 	struct sample *samples; /* with -g, else NULL */
 	size_t samples_room;
 	struct response_memo memo;
+	struct heartbeat heartbeat;
+	struct event beat; /* every HEARTBEAT_NS */
 	pthread_t thread;
 	char buf[WORKER_READ_MAX];
 };

@@ -9,6 +9,7 @@
 /* Events of the thread's own; ARG: struct worker. */
 void worker_on_timeout(evutil_socket_t fd, short what, void *arg); /* the oldest request may have waited too long */
 void worker_on_phase(evutil_socket_t fd, short what, void *arg);   /* the end of the warm-up, or of the time */
+void worker_on_beat(evutil_socket_t fd, short what, void *arg);    /* it is time to note that the thread runs */
 void worker_on_stop(evutil_socket_t fd, short what, void *arg);    /* another thread wants it to end */
 
 #endif

@@ -35,6 +35,7 @@ init_events(struct worker *worker)
 		return errno != 0 ? -errno : -ENOMEM;
 	if (evtimer_assign(&worker->timeout, worker->base, worker_on_timeout, worker) != 0 ||
 	    evtimer_assign(&worker->phase, worker->base, worker_on_phase, worker) != 0 ||
+	    event_assign(&worker->beat, worker->base, -1, EV_PERSIST, worker_on_beat, worker) != 0 ||
 	    event_assign(&worker->stop, worker->base, worker->stop_fd, EV_READ, worker_on_stop, worker) != 0 ||
 	    event_add(&worker->stop, NULL) != 0)
 		return -ENOMEM;

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from load import DOUBTFUL, LOADGEN, OK, WELL, Peer, ScriptedServer, answering, default_signals, loadgen
-from servers import PATIENCE, ROOT, AsyncServer
+from servers import PATIENCE, ROOT, AsyncServer, wait_until
 
 
 def measure(tmp_path, *arguments, status=None, env=None):
@@ -74,6 +74,52 @@ class TestStall:
         _, _, reports = stalled
         assert re.search(r"closed loop.* --rate", " ".join(reports["closed"].split()))
         assert "closed loop" not in reports["open"]
+
+    @pytest.mark.parametrize("load", ["open", "closed"])
+    def test_it_is_not_taken_for_a_pause_of_loadgen(self, stalled, load):
+        stall_ms, cells, _ = stalled
+        assert check_of(cells[load], "paused")["measured"] < 0.5 * stall_ms  # a busy machine may have made a short one
+
+
+class TestPause:
+    """loadgen itself is stopped, which no server can be blamed for."""
+
+    @staticmethod
+    def stopped(tmp_path, server, *options):
+        """Runs loadgen, and stops it for 0.7 s of 3. Returns how long that was, the process, its one cell and its report."""
+        file = tmp_path / "result.json"
+        process = subprocess.Popen([LOADGEN, "-k", "-c", "4", "--duration", "3", "--json", file, *options, server.url],
+                                   text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=default_signals)
+        wait_until(lambda: server.connections > 0, "the load")
+        time.sleep(0.5)
+        begun = time.monotonic()
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(0.7)
+        process.send_signal(signal.SIGCONT)
+        stopped_ms = (time.monotonic() - begun) * 1000
+        out, _ = process.communicate(timeout=PATIENCE)
+        (cell,) = json.loads(file.read_text())["cells"]
+        return stopped_ms, process.returncode, cell, " ".join(out.split())
+
+    @pytest.mark.parametrize("options", [(), ("--threads", "2"), ("--rate", "100"), ("--warmup", "0.2")])
+    def test_it_is_noticed_and_measured(self, tmp_path, options):
+        with ScriptedServer(answering()) as server:
+            stopped_ms, status, cell, report = self.stopped(tmp_path, server, *options)
+        check = check_of(cell, "paused")
+        assert (status, check["state"], check["limit"]) == (DOUBTFUL, "failed", 100)
+        assert 0.9 * stopped_ms <= check["measured"] <= 2 * stopped_ms
+        assert cell["latency_ms"]["max"] >= 0.9 * stopped_ms  # which is what the check is for
+        assert f"Check failed (paused): loadgen was stopped, or had no CPU, for {check['measured']:.0f} ms at a time" in report
+
+    def test_in_the_warm_up_it_does_no_harm(self, tmp_path):
+        with ScriptedServer(answering()) as server:
+            stopped_ms, _, cell, _ = self.stopped(tmp_path, server, "--warmup", "2.5", "--duration", "0.5")
+        assert check_of(cell, "paused")["measured"] < 0.5 * stopped_ms
+
+    def test_it_is_noticed_where_it_lasts_until_time_is_up(self, tmp_path):
+        with ScriptedServer(answering()) as server:
+            stopped_ms, _, cell, _ = self.stopped(tmp_path, server, "--duration", "1")
+        assert check_of(cell, "paused")["measured"] >= 0.8 * stopped_ms
 
 
 class TestNothingIsLeftOut:
@@ -243,9 +289,11 @@ class TestChecks:
     def test_a_healthy_client_says_nothing(self, tmp_path):
         with ScriptedServer(answering(slow)) as server:
             cell, report = measure(tmp_path, "-k", "-c", 4, "-n", 40, server.url, status=0)
-        assert [check["name"] for check in cell["checks"]] == ["cpu", "send_lag", "connections", "rate", "arrivals", "littles_law"]
+        assert [check["name"] for check in cell["checks"]] == [
+            "cpu", "send_lag", "connections", "rate", "arrivals", "littles_law", "paused"]
         assert {check["name"]: check["state"] for check in cell["checks"]} == {
-            "cpu": "ok", "send_lag": "none", "connections": "ok", "rate": "none", "arrivals": "none", "littles_law": "ok"}
+            "cpu": "ok", "send_lag": "none", "connections": "ok", "rate": "none", "arrivals": "none", "littles_law": "ok",
+            "paused": "ok"}
         assert "Check failed" not in report
 
     def test_a_sweep_has_one_doubtful_cell(self, tmp_path):

@@ -87,8 +87,10 @@ assert_sentence(const char *figure, const char *advice)
 static void
 test_all_is_well_in_a_closed_loop(void **state)
 {
-	static const enum check_state states[CHECK_KINDS] = {
-	    [CHECK_CPU] = CHECK_OK, [CHECK_CONNECTIONS] = CHECK_OK, [CHECK_LITTLE] = CHECK_OK};
+	static const enum check_state states[CHECK_KINDS] = {[CHECK_CPU] = CHECK_OK,
+	    [CHECK_CONNECTIONS] = CHECK_OK,
+	    [CHECK_LITTLE] = CHECK_OK,
+	    [CHECK_PAUSED] = CHECK_OK};
 
 	(void)state;
 	for (int kind = 0; kind < CHECK_KINDS; kind++)
@@ -102,7 +104,8 @@ test_all_is_well_in_an_open_loop(void **state)
 	    [CHECK_LAG] = CHECK_OK,
 	    [CHECK_CONNECTIONS] = CHECK_OK,
 	    [CHECK_RATE] = CHECK_OK,
-	    [CHECK_ARRIVALS] = CHECK_OK};
+	    [CHECK_ARRIVALS] = CHECK_OK,
+	    [CHECK_PAUSED] = CHECK_OK};
 
 	(void)state;
 	for (int kind = 0; kind < CHECK_KINDS; kind++)
@@ -336,6 +339,34 @@ test_connections_with_several_requests_under_way(void **state)
 }
 
 static void
+test_a_thread_that_did_not_run(void **state)
+{
+	(void)state;
+	summary.percentiles[50] = 10 * MS;
+	summary.paused_ns = 100 * MS;
+	assert_int_equal(judge(CHECK_PAUSED).state, CHECK_OK);
+	summary.paused_ns = 683 * MS;
+	assert_int_equal(judge(CHECK_PAUSED).state, CHECK_FAILED);
+	assert_sentence("for 683 ms at a time (at most 100 ms)", "measure again");
+	summary.percentiles[50] = 7 * SECOND; /* answers take long: that much more or less says little */
+	assert_int_equal(judge(CHECK_PAUSED).state, CHECK_OK);
+	summary.percentiles[50] = 6 * SECOND;
+	assert_int_equal(judge(CHECK_PAUSED).state, CHECK_FAILED);
+	assert_sentence("at most 600 ms", "taskset");
+}
+
+static void
+test_a_pause_of_an_open_loop_is_held_against_service_times(void **state)
+{
+	(void)state;
+	summary.percentiles[50] = 7 * SECOND; /* requests waited for connections */
+	summary.paused_ns = 683 * MS;
+	assert_int_equal(judge(CHECK_PAUSED).state, CHECK_FAILED);
+	summary.service_p50_ns = 7 * SECOND;
+	assert_int_equal(judge(CHECK_PAUSED).state, CHECK_OK);
+}
+
+static void
 test_what_is_not_judged(void **state)
 {
 	struct check checks[CHECK_KINDS];
@@ -344,13 +375,14 @@ test_what_is_not_judged(void **state)
 	summary.cpu_share = 1;
 	summary.most_open = 1;
 	summary.under_way_s = 1;
-	assert_int_equal(check_all(checks, &cell, &summary), 3);
+	summary.paused_ns = SECOND / 2;
+	assert_int_equal(check_all(checks, &cell, &summary), 4);
 	summary.duration_ns = SECOND / 5 - 1;
 	assert_int_equal(check_all(checks, &cell, &summary), 0);
 	summary.duration_ns = SECOND / 5;
-	assert_int_equal(check_all(checks, &cell, &summary), 3);
+	assert_int_equal(check_all(checks, &cell, &summary), 4);
 	summary.end = CELL_INTERRUPTED; /* what was done counts */
-	assert_int_equal(check_all(checks, &cell, &summary), 3);
+	assert_int_equal(check_all(checks, &cell, &summary), 4);
 	summary.end = CELL_RECEIVE;
 	assert_int_equal(check_all(checks, &cell, &summary), 0);
 	summary.end = CELL_DONE;
@@ -393,6 +425,8 @@ main(void)
 	    cmocka_unit_test_setup(test_connections_left_waiting, closed),
 	    cmocka_unit_test_setup(test_closing_connections_takes_its_time, closed),
 	    cmocka_unit_test_setup(test_connections_with_several_requests_under_way, closed),
+	    cmocka_unit_test_setup(test_a_thread_that_did_not_run, closed),
+	    cmocka_unit_test_setup(test_a_pause_of_an_open_loop_is_held_against_service_times, open_loop),
 	    cmocka_unit_test_setup(test_what_is_not_judged, closed),
 	    cmocka_unit_test_setup(test_a_sentence_is_cut_where_there_is_no_room, closed),
 	};

@@ -91,6 +91,18 @@ test_large_figures_have_all_their_digits(void **state)
 	    "60000 requests/s: it answered 45210 of them.");
 }
 
+static void
+test_only_what_is_loadgens_own_makes_a_step_doubtful(void **state)
+{
+	(void)state;
+	for (int kind = 0; kind < CHECK_KINDS; kind++) {
+		set_search();
+		rows[0].summary.checks[kind].state = CHECK_FAILED;
+		assert_int_equal(
+		    knee_doubtful(&rows[0]), kind == CHECK_CPU || kind == CHECK_LAG || kind == CHECK_PAUSED);
+	}
+}
+
 int
 main(void)
 {
@@ -98,6 +110,7 @@ main(void)
 	    cmocka_unit_test(test_throughput_is_of_good_answers),
 	    cmocka_unit_test(test_refusals_are_not_said_to_be_answers),
 	    cmocka_unit_test(test_large_figures_have_all_their_digits),
+	    cmocka_unit_test(test_only_what_is_loadgens_own_makes_a_step_doubtful),
 	};
 
 	return cmocka_run_group_tests_name("loadgen/knee", tests, NULL, NULL);

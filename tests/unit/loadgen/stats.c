@@ -97,6 +97,8 @@ test_merging_adds_up(void **state)
 	b.unfinished = 2;
 	a.errors = 2;
 	b.errors = 3;
+	a.paused_ns = 9;
+	b.paused_ns = 8;
 	b.server[0] = 'b';
 	assert_int_equal(stats_merge(&whole, &a), 0);
 	assert_int_equal(stats_merge(&whole, &b), 0);
@@ -104,6 +106,7 @@ test_merging_adds_up(void **state)
 	assert_int_equal(whole.failures[FAILURE_LENGTH], 1);
 	assert_int_equal(whole.begin_ns, 10);
 	assert_int_equal(whole.errors, 5);
+	assert_int_equal(whole.paused_ns, 9);
 	assert_int_equal(whole.end_ns, 30);
 	assert_int_equal(whole.bytes_received, 7);
 	assert_int_equal(whole.unfinished, 2);

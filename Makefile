@@ -65,7 +65,7 @@ COMMON_LIBS := $(LLHTTP_LIBS) -lm
 common_LIBS := -linih
 
 ifneq ($($(VARIANT)_LTO),)
-WHOLE := async_server prefork_server
+WHOLE := async_server prefork_server loadgen
 $(patsubst %,$(OUT)/%/%.o,common llhttp bench $(WHOLE)): LTO_COMPILE = $($(VARIANT)_LTO) -ffat-lto-objects
 $(WHOLE:%=$(OUT)/bin/%) $(OUT)/bench/parse: LTO_LINK = $($(VARIANT)_FLAGS) $($(VARIANT)_LTO)
 endif

@@ -60,6 +60,7 @@ void
 series_begin(struct series *series, uint64_t begin_ns)
 {
 	series->begin_ns = begin_ns;
+	series->present = NULL;
 	atomic_store_explicit(&series->len, 0, memory_order_release);
 	for (size_t i = 0; i < series->made; i++) {
 		struct series_second *second = second_at(series, i);
@@ -118,15 +119,26 @@ middle_of(size_t step)
 	return (1ULL << octave) + step % SERIES_STEPS * width + width / 2;
 }
 
-void
-series_record(struct series *series, uint64_t end_ns, uint64_t total_ns, uint64_t bytes_received, bool failed)
+/* turn_to makes the second in which END_NS lies the present one. */
+static void
+turn_to(struct series *series, uint64_t end_ns)
 {
 	uint64_t after = end_ns > series->begin_ns ? (end_ns - series->begin_ns) / SERIES_INTERVAL_NS : 0;
 	size_t index = after < SERIES_MAX ? (size_t)after : SERIES_MAX - 1;
+
+	while ((series->present = make_second(series, index)) == NULL)
+		index--; /* the first exists */
+	series->present_ns = series->begin_ns + index * SERIES_INTERVAL_NS;
+}
+
+void
+series_record(struct series *series, uint64_t end_ns, uint64_t total_ns, uint64_t bytes_received, bool failed)
+{
 	struct series_second *second;
 
-	while ((second = make_second(series, index)) == NULL)
-		index--; /* the first exists */
+	if (series->present == NULL || end_ns - series->present_ns >= SERIES_INTERVAL_NS)
+		turn_to(series, end_ns);
+	second = series->present;
 	add(&second->complete, 1);
 	if (failed)
 		add(&second->failed, 1);

@@ -31,8 +31,12 @@ struct series_second {
  * does.  Readers never meet memory that is freed: a second that exists stays until series_deinit.
  */
 struct series {
-	uint64_t begin_ns;  /* of the first second; this and `made` are the writer's alone */
-	size_t made;        /* seconds up to the last that exists; after series_begin more than len */
+	/* The writer's alone. */
+	uint64_t begin_ns;             /* of the first second */
+	struct series_second *present; /* the one that the last request fell into; NULL: none yet */
+	uint64_t present_ns;           /* when it began */
+	size_t made;                   /* seconds up to the last that exists; after series_begin more than len */
+	/* For all. */
 	_Atomic size_t len; /* seconds up to the last in which something happened; published with release */
 	struct series_second *_Atomic *seconds; /* SERIES_MAX pointers, untouched pages until used */
 };

@@ -11,17 +11,50 @@
 #define PARTS_MAX 64 /* requests in one send */
 #define SENDS_MAX 16 /* in a row; then the other connections have their turn */
 
-/* put sends PARTS. Returns how many bytes left, or -errno. */
+/* put sends BYTES. Returns how many left, or -errno. */
 static ssize_t
-put(struct conn *conn, struct iovec *parts, size_t len)
+put(struct conn *conn, const char *bytes, size_t len)
 {
-	struct msghdr message = {.msg_iov = parts, .msg_iovlen = len};
 	ssize_t sent;
 
 	if (conn->tls != NULL)
-		return tls_send(conn->tls, parts[0].iov_base, parts[0].iov_len);
-	sent = len == 1 ? send(conn->fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL)
-			: sendmsg(conn->fd, &message, MSG_NOSIGNAL);
+		return tls_send(conn->tls, bytes, len);
+	sent = send(conn->fd, bytes, len, MSG_NOSIGNAL);
+	return sent < 0 ? -errno : sent;
+}
+
+/* put_file sends of what REQUEST has in a file, from OFFSET on. Returns as put. */
+static ssize_t
+put_file(struct conn *conn, const struct request *request, uint64_t offset)
+{
+	struct worker *worker = conn->worker;
+	ssize_t got = request_read(request, offset, worker->buf, sizeof(worker->buf));
+
+	if (got < 0) {
+		worker_abort(worker, CELL_BODY, (int)-got);
+		return got;
+	}
+	return put(conn, worker->buf, (size_t)got);
+}
+
+/* put_together sends the requests that have not left, up to the first that has a part in a file. Returns as put. */
+static ssize_t
+put_together(struct conn *conn)
+{
+	struct iovec parts[PARTS_MAX];
+	struct msghdr message = {.msg_iov = parts};
+	uint64_t offset = conn->sent;
+	ssize_t sent;
+
+	for (uint32_t i = conn->sent_flights; i < conn->len && message.msg_iovlen < PARTS_MAX; i++) {
+		const struct request *request = conn_request(conn, conn_flight(conn, i));
+
+		parts[message.msg_iovlen++] = (struct iovec){request->bytes + offset, request->bytes_len - offset};
+		if (request->bytes_len < request->len)
+			break;
+		offset = 0;
+	}
+	sent = sendmsg(conn->fd, &message, MSG_NOSIGNAL);
 	return sent < 0 ? -errno : sent;
 }
 
@@ -29,31 +62,13 @@ put(struct conn *conn, struct iovec *parts, size_t len)
 static ssize_t
 send_some(struct conn *conn)
 {
-	struct worker *worker = conn->worker;
-	uint64_t offset = conn->sent;
-	struct iovec parts[PARTS_MAX];
-	size_t len = 0;
+	const struct request *request = conn_request(conn, conn_flight(conn, conn->sent_flights));
 
-	for (uint32_t i = conn->sent_flights; i < conn->len && len < PARTS_MAX; i++) {
-		const struct request *request = conn_request(conn, conn_flight(conn, i));
-
-		if (offset < request->bytes_len)
-			parts[len++] = (struct iovec){request->bytes + offset, request->bytes_len - offset};
-		if (request->bytes_len < request->len)
-			break; /* the rest is in a file */
-		offset = 0;
-	}
-	if (len == 0) {
-		const struct request *request = conn_request(conn, conn_flight(conn, conn->sent_flights));
-		ssize_t got = request_read(request, offset, worker->buf, sizeof(worker->buf));
-
-		if (got < 0) {
-			worker_abort(worker, CELL_BODY, (int)-got);
-			return got;
-		}
-		parts[len++] = (struct iovec){worker->buf, (size_t)got};
-	}
-	return put(conn, parts, len);
+	if (conn->sent >= request->bytes_len)
+		return put_file(conn, request, conn->sent);
+	if (conn->len - conn->sent_flights > 1 && request->bytes_len == request->len && conn->tls == NULL)
+		return put_together(conn);
+	return put(conn, request->bytes + conn->sent, request->bytes_len - conn->sent);
 }
 
 /* note_sent: LEN bytes left at NOW_NS. */

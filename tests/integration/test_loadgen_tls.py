@@ -1,5 +1,6 @@
 """loadgen over TLS: against a server that tells what it saw, beside the real ab, and where TLS goes wrong."""
 
+import json
 import os
 import re
 import socket
@@ -94,6 +95,13 @@ class TestRequests:
             cell = one_cell("-n", 20, "-r", "--pipeline", 4, server.url)
         assert_all_well(cell, 20)
         assert 0 < cell["tls_ms"]["min"] <= cell["tls_ms"]["max"] <= cell["connect_ms"]["max"] < 60000
+
+    def test_the_time_of_tls_is_that_of_handshakes_alone(self, certificate, tmp_path):
+        with TlsServer(answering(), certificate.context()) as server:
+            done = loadgen("-n", 20, "-k", "--json", tmp_path / "json", server.url)
+        (cell,) = json.loads((tmp_path / "json").read_text())["cells"]
+        assert cell["connect_ms"]["median"] == 0 < cell["tls_ms"]["median"]  # one handshake, 20 requests
+        assert "\nTLS is the latter, of the requests that had one.\n" in done.stdout
 
     @pytest.mark.parametrize("framing", ["length", "chunked", "close"])
     def test_large_bodies_in_records_of_all_sizes(self, certificate, framing):

@@ -83,8 +83,10 @@ check_lag(struct check *check, const struct summary *summary)
 {
 	double limit = fmax(LAG_MAX_MS, LAG_SHARE * summary_ms((double)summary->service_p50_ns));
 
+	uint64_t again = summary->failures[FAILURE_CONNECT] + summary->failures[FAILURE_TLS]; /* without a lag */
+
 	/* Of those that never left, most are among the queued. */
-	if (summary->complete + summary->missed >= LAG_REQUESTS + summary->queued)
+	if (summary->complete + summary->missed >= LAG_REQUESTS + summary->queued + again)
 		at_most(check, summary_ms((double)summary->lag_p99_ns), limit);
 }
 

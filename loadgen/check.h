@@ -20,7 +20,7 @@ struct summary;
  * CHECK_LAG (open loop): 99 in 100 requests that found a free connection left
  * within 1 ms of when they were due, or within a tenth of the median service
  * time where that is more, so that p99 tells of the server within a tenth.
- * From 100 requests on.
+ * From 100 requests on, without those whose connect failed.
  *
  * CHECK_CONNECTIONS.  Closed loop: fewer connections stood at one time than
  * were asked for, though the server kept them open and each had two requests

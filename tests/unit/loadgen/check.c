@@ -167,6 +167,18 @@ test_queued_requests_have_no_lag(void **state)
 }
 
 static void
+test_requests_whose_connect_failed_have_no_lag(void **state)
+{
+	(void)state;
+	summary.lag_p99_ns = SECOND;
+	summary.failures[FAILURE_CONNECT] = 500;
+	summary.failures[FAILURE_TLS] = 400;
+	assert_int_equal(judge(CHECK_LAG).state, CHECK_FAILED);
+	summary.failures[FAILURE_TLS]++;
+	assert_int_equal(judge(CHECK_LAG).state, CHECK_NONE);
+}
+
+static void
 test_connections_that_never_stood(void **state)
 {
 	(void)state;
@@ -415,6 +427,7 @@ main(void)
 	    cmocka_unit_test_setup(test_a_thread_without_cpu_to_spare, closed),
 	    cmocka_unit_test_setup(test_requests_that_leave_late, open_loop),
 	    cmocka_unit_test_setup(test_queued_requests_have_no_lag, open_loop),
+	    cmocka_unit_test_setup(test_requests_whose_connect_failed_have_no_lag, open_loop),
 	    cmocka_unit_test_setup(test_connections_that_never_stood, closed),
 	    cmocka_unit_test_setup(test_a_pool_that_is_always_busy, open_loop),
 	    cmocka_unit_test_setup(test_a_rate_that_was_not_kept, open_loop),

@@ -215,10 +215,10 @@ draw_cell(struct block *block, const struct cell *cell)
 	if (cell->has_sleep)
 		block_text(block, BLOCK_PLAIN, "sleep=%.9g", (double)cell->sleep_ns / (double)NS_PER_SEC);
 	if (cell->open_loop && cell->ramp.duration_ns > 0 && cell->ramp.from != cell->ramp.to)
-		block_text(block, BLOCK_PLAIN, "ramp=%.7g:%.7g:%.7g", cell->ramp.from, cell->ramp.to,
+		block_text(block, BLOCK_PLAIN, "ramp=%.9g:%.9g:%.9g", cell->ramp.from, cell->ramp.to,
 		    (double)cell->ramp.duration_ns / (double)NS_PER_SEC);
 	else if (cell->open_loop)
-		block_text(block, BLOCK_PLAIN, "rate=%.7g", cell->ramp.to);
+		block_text(block, BLOCK_PLAIN, "rate=%.9g", cell->ramp.to);
 	block_break(block);
 }
 

@@ -8,7 +8,7 @@
 #include "loadgen/table_notes.h"
 
 #define WIDTH TABLE_WIDTH
-#define TEXT_MAX 24 /* of one field */
+#define TEXT_MAX 32 /* of one field */
 
 enum column {
 	COLUMN_TARGET,
@@ -139,7 +139,7 @@ fill(const struct table *table, const struct row *row, char texts[COLUMNS][TEXT_
 	if (cell->has_sleep)
 		snprintf(texts[COLUMN_SLEEP], TEXT_MAX, "%.6g", (double)cell->sleep_ns / (double)NS_PER_SEC);
 	if (cell->ramp.duration_ns > 0)
-		snprintf(texts[COLUMN_RATE], TEXT_MAX, "%.5g-%.5g", cell->ramp.from, cell->ramp.to);
+		snprintf(texts[COLUMN_RATE], TEXT_MAX, "%.8g-%.8g", cell->ramp.from, cell->ramp.to);
 	else
 		snprintf(texts[COLUMN_RATE], TEXT_MAX, "%.8g", cell->ramp.from);
 	snprintf(texts[COLUMN_CONCURRENCY], TEXT_MAX, "%" PRIu32, cell->concurrency);

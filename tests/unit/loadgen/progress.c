@@ -192,6 +192,9 @@ test_a_sweep_names_cell_and_repetition(void **state)
 	cell.ramp = (struct ramp){10, 2000, 30 * NS_PER_SEC};
 	progress_update(&progress, &now);
 	assert_says("c=10  sleep=0.1  ramp=10:2000:30\033[K");
+	cell.ramp = (struct ramp){1e7, 1e7, 0};
+	progress_update(&progress, &now);
+	assert_says("c=10  sleep=0.1  rate=10000000\033[K");
 }
 
 static void

@@ -212,6 +212,11 @@ test_an_open_loop(void **state)
 	    "Send lag:           1         1.6        0.3         2         4\n",
 	    true);
 	assert_holds(report_ab, "\nPercentiles of the response (us), and", true);
+	rows[0].cell.ramp = (struct ramp){.from = 1234567, .to = 1234567};
+	assert_holds(report_ab, "\nOpen loop: 1234567 requests per second, constant", true);
+	rows[0].cell.ramp = (struct ramp){.from = 0.001, .to = 2500000, .duration_ns = NS_PER_SEC};
+	assert_holds(report_ab, "\nOpen loop: from 0.001 to 2500000 requests per second within 1 s, constant", true);
+	rows[0].cell.ramp = (struct ramp){.from = 50, .to = 50};
 	assert_holds(report_ab,
 	    "\nOpen loop: 50 requests per second, constant gaps\n"
 	    "  due 50.00/s, sent 49.90/s, answered 49.69/s; at most 7 connections open\n",

@@ -190,6 +190,12 @@ test_an_open_loop_has_its_own_columns(void **state)
 		     " rate  done  failed  missed    rps   mean    p50    p99    max\n"
 		     "   50   100       0       0  49.69  100.6  100.9  101.6  101.6\n"
 		     "200.5     0       0      12  49.69      -      -      -      -\n");
+	rows[0].cell.ramp.from = 100000;
+	rows[0].cell.ramp.to = 2500000;
+	rows[0].cell.ramp.duration_ns = NS_PER_SEC;
+	rows[1].cell.ramp.from = rows[1].cell.ramp.to = 10000000;
+	assert_holds(report_table, "\n100000-2500000   100 ", true);
+	assert_holds(report_table, "\n      10000000     0 ", true);
 }
 
 static void

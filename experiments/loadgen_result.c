@@ -98,8 +98,10 @@ read_cell(struct result *result, const json_t *cell, int64_t requests)
 	result->keepalive = count(cell, "keepalive_requests", &missing);
 	result->duration_s = number(cell, "duration_s", &missing);
 	result->rps = number(cell, "rps", &missing);
-	result->time_ms = number(cell, "time_per_request_ms", &missing);
-	result->time_all_ms = number(cell, "time_per_request_all_ms", &missing);
+	if (result->complete > 0) { /* else they are null */
+		result->time_ms = number(cell, "time_per_request_ms", &missing);
+		result->time_all_ms = number(cell, "time_per_request_all_ms", &missing);
+	}
 	if (missing != NULL)
 		return fail(result, "loadgen's JSON has no usable \"%s\"", missing);
 	for (int i = 0; i < RESULT_LATENCIES; i++) {

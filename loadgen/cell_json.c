@@ -9,16 +9,23 @@
 
 #define MS (double)NS_PER_MS
 
+/* add_ms adds a figure of TIMES, NS nanoseconds; null where there were none. */
+static void
+add_ms(json_t *object, const char *name, const struct distribution *times, double ns)
+{
+	field_ms(object, name, summary_known(times, ns));
+}
+
 static json_t *
 times_of(const struct distribution *times)
 {
 	json_t *object = json_object();
 
-	field_ms(object, "min", (double)times->min);
-	field_ms(object, "mean", times->mean);
-	field_ms(object, "sd", times->sd);
-	field_ms(object, "median", (double)times->median);
-	field_ms(object, "max", (double)times->max);
+	add_ms(object, "min", times, (double)times->min);
+	add_ms(object, "mean", times, times->mean);
+	add_ms(object, "sd", times, times->sd);
+	add_ms(object, "median", times, (double)times->median);
+	add_ms(object, "max", times, (double)times->max);
 	return object;
 }
 
@@ -34,7 +41,7 @@ add_open_loop_times(
 		return;
 	}
 	value = times_of(times);
-	field_ms(value, "p99", (double)p99);
+	add_ms(value, "p99", times, (double)p99);
 	field_add(object, name, value);
 }
 
@@ -45,15 +52,15 @@ latency_of(const struct summary *summary)
 	json_t *object = json_object();
 	char name[8];
 
-	field_ms(object, "min", (double)summary->total.min);
-	field_ms(object, "mean", summary->total.mean);
-	field_ms(object, "sd", summary->total.sd);
+	add_ms(object, "min", &summary->total, (double)summary->total.min);
+	add_ms(object, "mean", &summary->total, summary->total.mean);
+	add_ms(object, "sd", &summary->total, summary->total.sd);
 	for (size_t i = 0; i < ARRAY_LEN(percents); i++) {
 		snprintf(name, sizeof(name), "p%d", percents[i]);
-		field_ms(object, name, (double)summary->percentiles[percents[i]]);
+		add_ms(object, name, &summary->total, (double)summary->percentiles[percents[i]]);
 	}
-	field_ms(object, "p99.9", (double)summary->p99_9_ns);
-	field_ms(object, "max", (double)summary->total.max);
+	add_ms(object, "p99.9", &summary->total, (double)summary->p99_9_ns);
+	add_ms(object, "max", &summary->total, (double)summary->total.max);
 	return object;
 }
 

@@ -32,6 +32,8 @@ print_seconds(FILE *out, const struct row *row)
 	size_t len = series_len(series);
 
 	fprintf(out, "$seconds << EOD\n");
+	if (len == 0) /* gnuplot wants a point, or a range of its own */
+		fprintf(out, "0 0 NaN NaN NaN NaN\n");
 	for (size_t second = 0; second < len; second++) {
 		double width = fmin(1, end - (double)second);
 		struct series_figures figures;
@@ -58,6 +60,10 @@ print_levels(FILE *out, const struct histogram *histogram)
 	double last = fmax(2, (double)histogram->count), factor = exp2(1.0 / LEVELS_A_HALF);
 
 	fprintf(out, "$levels << EOD\n");
+	if (histogram->count == 0) {
+		fprintf(out, "1 NaN\nEOD\n");
+		return;
+	}
 	for (double inverse = 1; inverse < last * factor; inverse *= factor) {
 		double at = fmin(inverse, last);
 
@@ -71,7 +77,8 @@ static void
 print_rps(FILE *out, const struct row *row)
 {
 	plot_panel(out, "Time, seconds", "Requests per second");
-	fprintf(out, "set yrange [0:*]\nset xrange [0:%.10g]\nset offsets 0, 0, graph 0.06, 0\n", end_of(row));
+	fprintf(out, "set yrange [0:%s]\nset xrange [0:%.10g]\nset offsets 0, 0, graph 0.06, 0\n",
+	    row->summary.complete > 0 ? "*" : "1", end_of(row));
 	fprintf(out, "plot $seconds using 1:2 with linespoints lw 2 pt %d ps 0.7 lc rgb '%s' notitle\n", plot_point(0),
 	    plot_color(0));
 }

@@ -5,7 +5,7 @@
 
 #define FONT "DejaVu Sans"
 #define INK "#444444"
-#define DECADES 20 /* highest over lowest, from which on an axis is logarithmic */
+#define SPAN 20 /* highest over lowest, from which on an axis is logarithmic */
 #define WIDTH 900U
 #define HEIGHT 400U /* of a panel */
 
@@ -74,15 +74,21 @@ plot_panel(FILE *out, const char *x, const char *y)
 	fprintf(out, "set grid ytics lw 1 lc rgb '#DDDDDD'\nset lmargin 13\nset rmargin 4\n");
 	/* Beside or below the points, never over them; gnuplot takes its words for wider than they are. */
 	fprintf(out, "set key below center Left reverse samplen 3 maxrows 3 spacing 1.2 height 0.8\n");
+	fprintf(out, "set format y '%%.10g'\n"); /* no exponents */
 	fprintf(out, "set xlabel '%s'\nset ylabel '%s'\n", x, y);
+}
+
+bool
+plot_logarithmic(double lowest, double highest)
+{
+	return lowest > 0 && highest > SPAN * lowest;
 }
 
 void
 plot_y(FILE *out, double lowest, double highest)
 {
-	if (lowest > 0 && highest > DECADES * lowest)
-		fprintf(
-		    out, "set logscale y\nset format y '%%g'\nset yrange [%.10g:%.10g]\n", lowest / 1.5, highest * 1.5);
+	if (plot_logarithmic(lowest, highest))
+		fprintf(out, "set logscale y\nset yrange [%.10g:%.10g]\n", lowest / 1.5, highest * 1.5);
 	else
 		fprintf(out, "set yrange [0:%.10g]\n", highest > 0 ? 1.08 * highest : 1);
 }

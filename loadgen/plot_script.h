@@ -19,7 +19,10 @@ void plot_begin(FILE *out, bool png, unsigned panels, const char *title);
 /* plot_panel begins the next panel: what the last one set is forgotten. */
 void plot_panel(FILE *out, const char *x, const char *y);
 
-/* plot_y sets the vertical axis: from 0 on, or logarithmic where the values from LOWEST (above 0) to HIGHEST span decades. */
+/* plot_logarithmic tells whether values from LOWEST to HIGHEST are too far apart for an axis that begins at 0. */
+bool plot_logarithmic(double lowest, double highest);
+
+/* plot_y sets the vertical axis: from 0 on, or logarithmic. */
 void plot_y(FILE *out, double lowest, double highest);
 
 #endif

@@ -24,9 +24,9 @@ repeat_figures(const struct summary *summary)
 {
 	return (struct repeat){
 	    .rps = summary->rps,
-	    .mean_ns = summary->total.mean,
-	    .p50_ns = (double)summary->percentiles[50],
-	    .p99_ns = (double)summary->percentiles[99],
+	    .mean_ns = summary_known(&summary->total, summary->total.mean),
+	    .p50_ns = summary_known(&summary->total, (double)summary->percentiles[50]),
+	    .p99_ns = summary_known(&summary->total, (double)summary->percentiles[99]),
 	    .failed = summary->failed,
 	    .measured = true,
 	};
@@ -58,25 +58,29 @@ void
 repeat_judge(struct row *row, const struct row *base, int64_t repeats)
 {
 	double rps[CONFIG_REPEATS_MAX], mean[CONFIG_REPEATS_MAX], p50[CONFIG_REPEATS_MAX], p99[CONFIG_REPEATS_MAX];
-	size_t len = 0;
+	size_t len = 0, known = 0;
 
 	for (int64_t i = 0; i < repeats; i++) {
 		const struct repeat *repeat = &row->repeats[i];
 
 		if (!repeat->measured)
 			continue;
-		rps[len] = repeat->rps;
-		mean[len] = repeat->mean_ns;
-		p50[len] = repeat->p50_ns;
-		p99[len] = repeat->p99_ns;
-		len++;
+		rps[len++] = repeat->rps;
+		if (isnan(repeat->mean_ns))
+			continue;
+		mean[known] = repeat->mean_ns;
+		p50[known] = repeat->p50_ns;
+		p99[known] = repeat->p99_ns;
+		known++;
 	}
 	if (len == 0)
 		return;
 	row->rps = interval_of_mean(rps, len);
-	row->mean = interval_of_mean(mean, len);
-	row->p50 = interval_of_mean(p50, len);
-	row->p99 = interval_of_mean(p99, len);
+	if (known > 0) {
+		row->mean = interval_of_mean(mean, known);
+		row->p50 = interval_of_mean(p50, known);
+		row->p99 = interval_of_mean(p99, known);
+	}
 	if (base != NULL)
 		judge_ratio(row, base, repeats);
 }

@@ -1,5 +1,6 @@
 /* The CSV of a run, a row for each cell: docs/loadgen-output.md. */
 #include <inttypes.h>
+#include <math.h>
 
 #include "common/clock.h"
 #include "loadgen/csv.h"
@@ -18,9 +19,19 @@ static const char header[] =
     "repeats,rps_low,rps_high,ratio,ratio_low,ratio_high,checks_failed\n";
 
 static void
-print_ms(FILE *out, double ns)
+print_known(FILE *out, double value)
 {
-	fprintf(out, ",%.6f", summary_ms(ns));
+	if (isnan(value))
+		fputc(',', out);
+	else
+		fprintf(out, ",%.6f", value);
+}
+
+/* print_ms prints a figure of TIMES, NS nanoseconds, in milliseconds. */
+static void
+print_ms(FILE *out, const struct distribution *times, double ns)
+{
+	print_known(out, summary_ms(summary_known(times, ns)));
 }
 
 static void
@@ -59,17 +70,19 @@ print_first_columns(FILE *out, const struct row *row)
 	if (row->cell.config->requests != CONFIG_UNLIMITED)
 		fprintf(out, "%" PRIi64, row->cell.config->requests);
 	print_count(out, summary->failed);
-	fprintf(out, ",%.3f,%.6f,%.6f", summary->rps, summary->time_per_request_ms, summary->time_per_request_all_ms);
-	print_ms(out, (double)summary->percentiles[50]);
-	print_ms(out, (double)summary->percentiles[90]);
-	print_ms(out, (double)summary->percentiles[99]);
-	print_ms(out, (double)summary->total.max);
+	fprintf(out, ",%.3f", summary->rps);
+	print_known(out, summary->time_per_request_ms);
+	print_known(out, summary->time_per_request_all_ms);
+	print_ms(out, &summary->total, (double)summary->percentiles[50]);
+	print_ms(out, &summary->total, (double)summary->percentiles[90]);
+	print_ms(out, &summary->total, (double)summary->percentiles[99]);
+	print_ms(out, &summary->total, (double)summary->total.max);
 	print_count(out, summary->complete);
 	print_seconds(out, summary->duration_ns);
-	print_ms(out, (double)summary->total.min);
-	print_ms(out, summary->total.mean);
-	print_ms(out, summary->total.sd);
-	print_ms(out, (double)summary->percentiles[95]);
+	print_ms(out, &summary->total, (double)summary->total.min);
+	print_ms(out, &summary->total, summary->total.mean);
+	print_ms(out, &summary->total, summary->total.sd);
+	print_ms(out, &summary->total, (double)summary->percentiles[95]);
 	/* ab's four, and timeouts */
 	print_count(out, failures[FAILURE_CONNECT] + failures[FAILURE_TLS]);
 	print_count(out, failures[FAILURE_RESET]);
@@ -113,26 +126,23 @@ print_further_times(FILE *out, const struct row *row)
 {
 	const struct summary *summary = &row->summary;
 
-	print_ms(out, (double)summary->p99_9_ns);
+	print_ms(out, &summary->total, (double)summary->p99_9_ns);
 	print_interval(out, &summary->p50_interval, (double)NS_PER_MS);
 	print_interval(out, &summary->p90_interval, (double)NS_PER_MS);
 	print_interval(out, &summary->p99_interval, (double)NS_PER_MS);
 	print_interval(out, &summary->p99_9_interval, (double)NS_PER_MS);
-	print_ms(out, summary->connect.mean);
-	if (row->cell.target->tls)
-		print_ms(out, summary->tls.mean);
-	else
-		fputc(',', out);
-	print_ms(out, summary->processing.mean);
-	print_ms(out, summary->waiting.mean);
+	print_ms(out, &summary->connect, summary->connect.mean);
+	print_ms(out, &summary->tls, summary->tls.mean);
+	print_ms(out, &summary->processing, summary->processing.mean);
+	print_ms(out, &summary->waiting, summary->waiting.mean);
 	if (!row->cell.open_loop) {
 		fputs(",,,,", out);
 		return;
 	}
-	print_ms(out, (double)summary->service_p50_ns);
-	print_ms(out, (double)summary->service_p99_ns);
-	print_ms(out, (double)summary->delay_p99_ns);
-	print_ms(out, (double)summary->lag_p99_ns);
+	print_ms(out, &summary->service, (double)summary->service_p50_ns);
+	print_ms(out, &summary->service, (double)summary->service_p99_ns);
+	print_ms(out, &summary->delay, (double)summary->delay_p99_ns);
+	print_ms(out, &summary->lag, (double)summary->lag_p99_ns);
 }
 
 static void

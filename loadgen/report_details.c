@@ -11,9 +11,12 @@ us(double ns)
 	return ns / 1e3;
 }
 
+/* print_times prints nothing where there were no such times. */
 static void
 print_times(FILE *out, const char *label, const struct distribution *times, bool deviation)
 {
+	if (times->count == 0)
+		return;
 	fprintf(out, "%-11s %9.0f %11.1f ", label, us((double)times->min), us(times->mean));
 	if (deviation)
 		fprintf(out, "%10.1f %9.0f ", us(times->sd), us((double)times->median));

@@ -11,9 +11,11 @@ report_percentiles(FILE *out, const void *what)
 {
 	const struct sweep *sweep = what;
 
+	const struct summary *summary = &sweep->rows[0].summary;
+
 	fprintf(out, "Percentage served,Time in ms\n");
-	for (int percent = 0; percent <= 100; percent++)
-		fprintf(out, "%d,%.3f\n", percent, summary_ms((double)sweep->rows[0].summary.percentiles[percent]));
+	for (int percent = 0; percent <= 100 && summary->total.count > 0; percent++)
+		fprintf(out, "%d,%.3f\n", percent, summary_ms((double)summary->percentiles[percent]));
 	return 0;
 }
 

@@ -8,8 +8,7 @@
 #include "loadgen/plot_script.h"
 #include "loadgen/report.h"
 
-#define TICS_MAX 12     /* more values than that are left to gnuplot's own scale */
-#define TICS_APART 0.04 /* of the axis: closer labels would stand on each other */
+#define DIGIT_WIDTH 0.012 /* of the labels below the axis, as a part of its length */
 
 static const char *const axis_names[PLOT_AXES] = {
     [PLOT_RATE] = "Rate asked for, requests per second",
@@ -20,23 +19,59 @@ static const char *const axis_names[PLOT_AXES] = {
 /* Columns of a line's data, from 1 on. */
 enum { COLUMN_X = 1, COLUMN_RPS, COLUMN_LOW, COLUMN_HIGH, COLUMN_P50, COLUMN_P90, COLUMN_P99 };
 
+/* next_value returns the lowest value behind AFTER that was measured on AXIS; infinity: there is none. */
+static double
+next_value(const struct sweep *sweep, enum plot_axis axis, double after)
+{
+	double next = (double)INFINITY;
+
+	for (size_t r = 0; r < sweep->rows_len; r++) {
+		double value = plot_value(&sweep->rows[r].cell, axis);
+
+		if (sweep->rows[r].measured && value > after)
+			next = fmin(next, value);
+	}
+	return next;
+}
+
+/* print_latencies prints the percentiles, or that there are none: gnuplot leaves the points out. */
+static void
+print_latencies(FILE *out, const struct summary *summary)
+{
+	static const int percents[] = {50, 90, 99};
+
+	for (size_t i = 0; i < ARRAY_LEN(percents); i++)
+		if (summary->total.count > 0)
+			fprintf(out, " %.10g", summary_ms((double)summary->percentiles[percents[i]]));
+		else
+			fprintf(out, " NaN");
+	fputc('\n', out);
+}
+
+static void
+print_point(FILE *out, const struct row *row, double value)
+{
+	double rps = row->summary.rps;
+	bool known = row->rps.known;
+
+	fprintf(out, "%.10g %.10g %.10g %.10g", value, rps, known ? row->rps.low : rps, known ? row->rps.high : rps);
+	print_latencies(out, &row->summary);
+}
+
+/* print_data has the points of each line from left to right, in whatever order they were asked for. */
 static void
 print_data(FILE *out, const struct plot_lines *lines, const struct sweep *sweep)
 {
+	const enum plot_axis axis = lines->axis;
+
 	for (size_t l = 0; l < lines->len; l++) {
 		fprintf(out, "$line%zu << EOD\n", l);
-		for (size_t r = 0; r < sweep->rows_len; r++) {
-			const struct row *row = &sweep->rows[r];
-			const struct summary *summary = &row->summary;
-			bool known = row->rps.known;
-
-			if (!plot_line_has(lines, &lines->at[l], row))
-				continue;
-			fprintf(out, "%.10g %.10g %.10g %.10g %.10g %.10g %.10g\n", plot_value(&row->cell, lines->axis),
-			    summary->rps, known ? row->rps.low : summary->rps, known ? row->rps.high : summary->rps,
-			    summary_ms((double)summary->percentiles[50]), summary_ms((double)summary->percentiles[90]),
-			    summary_ms((double)summary->percentiles[99]));
-		}
+		for (double at = next_value(sweep, axis, -1); isfinite(at); at = next_value(sweep, axis, at))
+			for (size_t r = 0; r < sweep->rows_len; r++)
+				if (plot_line_has(lines, &lines->at[l], &sweep->rows[r]) &&
+				    !(plot_value(&sweep->rows[r].cell, axis) < at) &&
+				    !(plot_value(&sweep->rows[r].cell, axis) > at))
+					print_point(out, &sweep->rows[r], at);
 		fprintf(out, "EOD\n");
 	}
 }
@@ -52,36 +87,50 @@ widen(struct range *range, double value)
 	range->high = fmax(range->high, value);
 }
 
+/* label writes VALUE as people write numbers: no exponent, and no zeros behind its last digit. Returns its length. */
+static int
+label(char *text, size_t size, double value)
+{
+	int len = snprintf(text, size, "%.9f", value);
+
+	while (text[len - 1] == '0')
+		len--;
+	len -= text[len - 1] == '.';
+	text[len] = '\0';
+	return len;
+}
+
 /* print_x has a tic at each value, as far as their labels have room. */
 static void
 print_x(FILE *out, const struct plot_lines *lines, const struct sweep *sweep)
 {
 	struct range all = {.low = (double)INFINITY, .high = -(double)INFINITY};
-	double last = -(double)INFINITY, apart;
-	const char *before = "";
+	double width, margin, last = 0;
 	bool logarithmic;
-	double margin;
+	int last_len = 0;
 
 	for (size_t r = 0; r < sweep->rows_len; r++)
 		if (sweep->rows[r].measured)
 			widen(&all, plot_value(&sweep->rows[r].cell, lines->axis));
-	logarithmic = all.low > 0 && all.high > 20 * all.low;
-	apart = logarithmic ? TICS_APART * log(all.high / all.low) : TICS_APART * (all.high - all.low);
+	logarithmic = plot_logarithmic(all.low, all.high);
+	width = logarithmic ? log(all.high / all.low) : all.high - all.low;
 	margin = all.high > all.low ? 0.04 * (all.high - all.low) : 0.5 * all.high + 0.5;
 	if (logarithmic)
 		fprintf(out, "set logscale x\nset xrange [%.10g:%.10g]\n", all.low / 1.15, all.high * 1.15);
 	else
 		fprintf(out, "set xrange [%.10g:%.10g]\n", all.low - margin, all.high + margin);
 	fprintf(out, "set xtics (");
-	for (size_t r = 0; r < sweep->rows_len; r++) {
-		double value = plot_value(&sweep->rows[r].cell, lines->axis);
-		double place = logarithmic ? log(value) : value;
+	for (double at = all.low; isfinite(at); at = next_value(sweep, lines->axis, at)) {
+		double place = logarithmic ? log(at) : at;
+		char text[64];
+		int len = label(text, sizeof(text), at);
 
-		if (!sweep->rows[r].measured || place <= last || (*before != '\0' && place < last + apart))
+		/* Half of each label lies between their places. */
+		if (last_len > 0 && place - last < ((last_len + len) / 2.0 + 1) * DIGIT_WIDTH * width)
 			continue;
-		fprintf(out, "%s'%g' %.10g", before, value, value);
-		before = ", ";
+		fprintf(out, "%s'%s' %.10g", last_len > 0 ? ", " : "", text, at);
 		last = place;
+		last_len = len;
 	}
 	fprintf(out, ")\n");
 }
@@ -144,10 +193,12 @@ print_latency(FILE *out, const struct plot_lines *lines, const struct sweep *swe
 	bool single = lines->len == 1;
 
 	for (size_t r = 0; r < sweep->rows_len; r++) {
-		if (!sweep->rows[r].measured)
+		const struct summary *summary = &sweep->rows[r].summary;
+
+		if (!sweep->rows[r].measured || summary->total.count == 0)
 			continue;
-		widen(&all, summary_ms((double)sweep->rows[r].summary.percentiles[50]));
-		widen(&all, summary_ms((double)sweep->rows[r].summary.percentiles[99]));
+		widen(&all, summary_ms((double)summary->percentiles[50]));
+		widen(&all, summary_ms((double)summary->percentiles[99]));
 	}
 	plot_panel(out, axis_names[lines->axis], config_open_loop(sweep->config) ? "Response time, ms" : "Latency, ms");
 	plot_y(out, all.low, all.high);

@@ -9,6 +9,7 @@ static struct distribution
 distribution_of(const struct histogram *histogram)
 {
 	return (struct distribution){
+	    .count = histogram->count,
 	    .min = histogram_at(histogram, 1),
 	    .median = histogram_median(histogram),
 	    .max = histogram->max,
@@ -91,6 +92,8 @@ take_rates(struct summary *summary, const struct cell *cell)
 	double seconds = (double)summary->duration_ns / (double)NS_PER_SEC;
 	double at_a_time = (double)cell->concurrency * (double)cell->config->pipeline;
 
+	if (summary->complete == 0)
+		summary->time_per_request_ms = summary->time_per_request_all_ms = (double)NAN;
 	if (seconds <= 0)
 		return;
 	if (summary->complete > 0) {

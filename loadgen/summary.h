@@ -11,6 +11,7 @@
 
 /* Nanoseconds. */
 struct distribution {
+	uint64_t count; /* 0: nothing is known, and the rest says nothing */
 	uint64_t min, median, max;
 	double mean, sd;
 };
@@ -27,6 +28,7 @@ struct summary {
 	struct pace due, left; /* open loop */
 	double rps_due;        /* open loop: requests per second that were due, from the first to the last; else 0 */
 	double rps_started;    /* and that left */
+	/* The two times are NAN where nothing was complete. */
 	/* ab's "mean": requests at a time * duration / complete; open loop: the mean response time, by Little's law the same */
 	double time_per_request_ms;
 	double time_per_request_all_ms; /* ab's "mean, across all concurrent requests": duration / complete */
@@ -66,6 +68,13 @@ static inline double
 summary_ms(double ns)
 {
 	return ns / 1e6;
+}
+
+/* summary_known is NS, a figure of TIMES, or NAN where there were none that it could be of. */
+static inline double
+summary_known(const struct distribution *times, double ns)
+{
+	return times->count > 0 ? ns : (double)NAN;
 }
 
 /* summary_whole_ms is what ab prints: rounded here alone, when printing. */

@@ -15,7 +15,7 @@
 
 #define SWEEP_TARGETS_MAX 26 /* named A to Z in the table */
 
-/* The figures of one repetition. */
+/* The figures of one repetition; the times are NAN where nothing was complete. */
 struct repeat {
 	double rps, mean_ns, p50_ns, p99_ns;
 	uint64_t failed;

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from load import LOADGEN, OK, ScriptedServer, answering, loadgen, loadgen_json, one_cell
+from load import LOADGEN, OK, ScriptedServer, answering, free_port, loadgen, loadgen_json, one_cell
 from servers import BIN
 
 
@@ -182,6 +182,28 @@ def test_a_certain_percentile_needs_requests():
         few, many = loadgen("-n", 367, "-k", server.url), loadgen("-n", 368, "-k", server.url)
     assert re.search(r"\n +99% +\d+   not certain: that takes 368 requests\n", few.stdout)
     assert re.search(r"\n +99% +\d+   \d+ to \d+\n", many.stdout)
+
+
+def test_without_figures_there_are_no_percentiles(tmp_path):
+    (tmp_path / "old.csv").write_text("old\n")
+    done = loadgen("-e", tmp_path / "old.csv", f"http://127.0.0.1:{free_port()}/")
+    assert done.returncode == 1
+    assert (tmp_path / "old.csv").read_text() == "Percentage served,Time in ms\n"
+
+
+def test_what_a_silent_server_did_not_do_has_no_times(tmp_path):
+    def silent(peer):
+        peer.request()
+        peer.socket.recv(1)
+
+    with ScriptedServer(silent) as server:
+        cell = one_cell("--duration", 0.5, "--csv", tmp_path / "r.csv", server.url, status=1)
+    assert (cell["complete"], cell["rps"], cell["time_per_request_ms"]) == (0, 0, None)
+    for name in ("connect_ms", "processing_ms", "waiting_ms"):
+        assert set(cell[name].values()) == {None}, name
+    with (tmp_path / "r.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert (row["rps"], row["time_per_request_ms"], row["connect_mean_ms"], row["waiting_mean_ms"]) == ("0.000", "", "", "")
 
 
 @pytest.mark.parametrize("option", ["--hgrm", "--series", "--csv", "--json", "-e", "-g"])

@@ -57,6 +57,23 @@ test_failures_make_a_failed_cell_with_its_numbers(void **state)
 }
 
 static void
+test_without_a_complete_request_there_are_no_times(void **state)
+{
+	struct result result = {0};
+	static const char json[] =
+	    WHOLE("{\"complete\":0,\"failed\":3,\"failures\":{\"connect\":3},\"non_2xx\":0,\"write_errors\":0,"
+		  "\"keepalive_requests\":0,\"duration_s\":1,\"rps\":0,\"time_per_request_ms\":null,"
+		  "\"time_per_request_all_ms\":null,\"latency_ms\":{\"min\":null}}");
+
+	(void)state;
+	assert_int_equal(loadgen_result_parse(&result, json, 100), 0);
+	assert_int_equal(result.state, RESULT_FAILED);
+	assert_string_equal(result.error, "0 of 100 requests complete, 3 failed, 0 not 2xx, connect 3");
+	assert_true(isnan(result.time_ms) && isnan(result.time_all_ms) && isnan(result.latency_ms[0]));
+	result_deinit(&result);
+}
+
+static void
 test_doubts_leave_the_numbers(void **state)
 {
 	struct result result = {0};
@@ -100,6 +117,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_a_good_cell),
 	    cmocka_unit_test(test_failures_make_a_failed_cell_with_its_numbers),
+	    cmocka_unit_test(test_without_a_complete_request_there_are_no_times),
 	    cmocka_unit_test(test_doubts_leave_the_numbers),
 	    cmocka_unit_test(test_what_is_no_result_is_told),
 	};

@@ -50,13 +50,26 @@ figures_set(size_t targets, size_t concurrencies)
 			.rps = 49.69325,
 			.time_per_request_ms = 100.6172839,
 			.time_per_request_all_ms = 20.12345678,
-			.connect = {.min = 40000, .median = 51000, .max = 1600000, .mean = 60000, .sd = 70000},
-			.processing =
-			    {.min = 100100000, .median = 100400000, .max = 101499999, .mean = 100500000, .sd = 300000},
-			.waiting =
-			    {.min = 100100000, .median = 100400000, .max = 101400000, .mean = 100490000, .sd = 300000},
-			.total =
-			    {.min = 100200000, .median = 100500000, .max = 101600000, .mean = 100600000, .sd = 310000},
+			.connect =
+			    {.count = 100, .min = 40000, .median = 51000, .max = 1600000, .mean = 60000, .sd = 70000},
+			.processing = {.count = 100,
+			    .min = 100100000,
+			    .median = 100400000,
+			    .max = 101499999,
+			    .mean = 100500000,
+			    .sd = 300000},
+			.waiting = {.count = 100,
+			    .min = 100100000,
+			    .median = 100400000,
+			    .max = 101400000,
+			    .mean = 100490000,
+			    .sd = 300000},
+			.total = {.count = 100,
+			    .min = 100200000,
+			    .median = 100500000,
+			    .max = 101600000,
+			    .mean = 100600000,
+			    .sd = 310000},
 			.p50_interval = {.low = 100400000, .high = 100600000, .known = true},
 			.p90_interval = {.low = 101400000, .high = 101500000, .known = true},
 			.p99_9_ns = 101600000},
@@ -79,14 +92,27 @@ figures_open(void)
 	summary->rps_due = 50;
 	summary->rps_started = 49.9;
 	summary->most_open = 7;
-	summary->delay = (struct distribution){.min = 1000, .median = 2000, .max = 3000000, .mean = 2500, .sd = 500};
-	summary->service =
-	    (struct distribution){.min = 90000000, .median = 91000000, .max = 92000000, .mean = 91500000, .sd = 100};
-	summary->lag = (struct distribution){.min = 1000, .median = 1500, .max = 4000, .mean = 1600, .sd = 300};
+	summary->delay =
+	    (struct distribution){.count = 100, .min = 1000, .median = 2000, .max = 3000000, .mean = 2500, .sd = 500};
+	summary->service = (struct distribution){
+	    .count = 100, .min = 90000000, .median = 91000000, .max = 92000000, .mean = 91500000, .sd = 100};
+	summary->lag =
+	    (struct distribution){.count = 100, .min = 1000, .median = 1500, .max = 4000, .mean = 1600, .sd = 300};
 	summary->service_p50_ns = 91000000;
 	summary->service_p99_ns = 91900000;
 	summary->delay_p99_ns = 2900000;
 	summary->lag_p99_ns = 3900;
+}
+
+/* figures_none makes the first row that of a cell in which nothing was answered. */
+static inline void
+figures_none(void)
+{
+	struct result nothing = {.document_len = -1, .duration_ns = NS_PER_SEC};
+
+	assert_int_equal(stats_init(&nothing.stats), 0);
+	summary_make(&rows[0].summary, &rows[0].cell, &nothing);
+	stats_deinit(&nothing.stats);
 }
 
 /* Reports come in both shapes: of a sweep, and to be written to a file. */

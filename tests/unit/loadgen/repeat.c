@@ -59,7 +59,7 @@ test_the_seed_and_the_repetition_decide_about_the_order(void **state)
 static void
 test_figures_of_a_repetition(void **state)
 {
-	struct summary summary = {.rps = 49.7, .failed = 2, .total = {.mean = 1.5e6}};
+	struct summary summary = {.rps = 49.7, .failed = 2, .total = {.count = 3, .mean = 1.5e6}};
 	struct repeat repeat;
 
 	(void)state;
@@ -72,6 +72,32 @@ test_figures_of_a_repetition(void **state)
 	assert_near(repeat.p99_ns, 9e6, 1e-9);
 	assert_int_equal(repeat.failed, 2);
 	assert_true(repeat.measured);
+	summary.total.count = 0;
+	repeat = repeat_figures(&summary);
+	assert_true(repeat.measured && isnan(repeat.mean_ns) && isnan(repeat.p50_ns) && isnan(repeat.p99_ns));
+}
+
+/* It counts for the rate, which was 0, and has no times that could count. */
+static void
+test_a_repetition_without_an_answer_has_no_times(void **state)
+{
+	const double none = (double)NAN;
+	struct repeat a[] = {{.rps = 3, .mean_ns = 4, .p50_ns = 4, .p99_ns = 4, .measured = true},
+	    {.mean_ns = none, .p50_ns = none, .p99_ns = none, .measured = true},
+	    {.rps = 3, .mean_ns = 6, .p50_ns = 6, .p99_ns = 6, .measured = true}};
+	struct row row = {.repeats = a, .measured = true};
+
+	(void)state;
+	repeat_judge(&row, NULL, 3);
+	assert_near((row.rps.low + row.rps.high) / 2, 2, 1e-9);
+	assert_near((row.mean.low + row.mean.high) / 2, 5, 1e-9);
+	assert_near((row.p50.low + row.p50.high) / 2, 5, 1e-9);
+	assert_near((row.p99.low + row.p99.high) / 2, 5, 1e-9);
+	a[0] = a[2] = a[1];
+	row = (struct row){.repeats = a, .measured = true};
+	repeat_judge(&row, NULL, 3);
+	assert_true(row.rps.known);
+	assert_false(row.mean.known || row.p50.known || row.p99.known);
 }
 
 static void
@@ -142,6 +168,7 @@ main(void)
 	    cmocka_unit_test(test_every_order_comes_about_equally_often),
 	    cmocka_unit_test(test_the_seed_and_the_repetition_decide_about_the_order),
 	    cmocka_unit_test(test_figures_of_a_repetition),
+	    cmocka_unit_test(test_a_repetition_without_an_answer_has_no_times),
 	    cmocka_unit_test(test_ratios_are_taken_within_a_repetition),
 	    cmocka_unit_test(test_a_repetition_that_was_not_measured_counts_nowhere),
 	    cmocka_unit_test(test_one_measurement_has_no_interval),

@@ -153,9 +153,12 @@ test_tls(void **state)
 	    ",256\nServer Temp Key:        X25519 253 bits\nTLS Server Name:        localhost\n\nDocument", true);
 	assert_holds(report_ab, "  TLS:", false);
 	sweep.targets[0].tls = true;
-	rows[0].summary.tls = (struct distribution){.min = 2000, .median = 3000, .max = 9000, .mean = 3500, .sd = 1000};
+	rows[0].summary.tls =
+	    (struct distribution){.count = 2, .min = 2000, .median = 3000, .max = 9000, .mean = 3500, .sd = 1000};
 	assert_holds(
 	    report_ab, "\n  TLS:              2         3.5        1.0         3         9\nProcessing:", true);
+	rows[0].summary.tls.count = 0; /* all handshakes were in the warm-up */
+	assert_holds(report_ab, "  TLS:", false);
 }
 
 static void

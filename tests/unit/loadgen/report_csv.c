@@ -123,6 +123,46 @@ test_what_stands_in_the_columns(void **state)
 	assert_string_equal(column(print_csv, "ramp", 1), "1:2:1");
 }
 
+/* What was never measured is not 0: who adds up or draws the columns would be misled. */
+static void
+test_without_an_answer_the_times_are_empty(void **state)
+{
+	static const char *const columns[] = {"time_per_request_ms", "time_per_request_all_ms", "p50_ms", "p90_ms",
+	    "p99_ms", "max_ms", "min_ms", "mean_ms", "sd_ms", "p95_ms", "p99_9_ms", "connect_mean_ms", "tls_mean_ms",
+	    "processing_mean_ms", "waiting_mean_ms", "service_p50_ms", "service_p99_ms", "delay_p99_ms",
+	    "send_lag_p99_ms"};
+
+	(void)state;
+	figures_set(1, 1);
+	figures_open();
+	sweep.targets[0].tls = true;
+	rows[0].summary.tls.count = 1;
+	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
+		assert_string_not_equal(column(print_csv, columns[i], 1), "");
+	figures_none();
+	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
+		assert_string_equal(column(print_csv, columns[i], 1), "");
+	assert_string_equal(column(print_csv, "rps", 1), "0.000");
+	assert_string_equal(column(print_csv, "complete", 1), "0");
+	assert_string_equal(column(print_csv, "checks_failed", 1), "");
+}
+
+static void
+print_percentiles(const struct sweep *what, FILE *out)
+{
+	assert_int_equal(report_percentiles(out, what), 0);
+}
+
+static void
+test_without_an_answer_there_are_no_percentiles(void **state)
+{
+	(void)state;
+	figures_set(1, 1);
+	assert_holds(print_percentiles, "Percentage served,Time in ms\n0,100.200\n1,100.214\n", true);
+	figures_none();
+	assert_prints(print_percentiles, "Percentage served,Time in ms\n");
+}
+
 static void
 test_quotes_what_would_break_it(void **state)
 {
@@ -169,6 +209,8 @@ main(void)
 	    cmocka_unit_test(test_first_columns_stay),
 	    cmocka_unit_test(test_every_row_has_every_column),
 	    cmocka_unit_test(test_what_stands_in_the_columns),
+	    cmocka_unit_test(test_without_an_answer_the_times_are_empty),
+	    cmocka_unit_test(test_without_an_answer_there_are_no_percentiles),
 	    cmocka_unit_test(test_quotes_what_would_break_it),
 	    cmocka_unit_test(test_seconds),
 	};

@@ -160,6 +160,33 @@ test_an_open_loop(void **state)
 }
 
 static void
+test_without_an_answer_the_times_are_null(void **state)
+{
+	static const char *const times[] = {"latency_ms.min", "latency_ms.mean", "latency_ms.sd", "latency_ms.p50",
+	    "latency_ms.p99", "latency_ms.max", "connect_ms.min", "connect_ms.mean", "connect_ms.sd",
+	    "connect_ms.median", "connect_ms.max", "tls_ms.mean", "processing_ms.mean", "waiting_ms.mean",
+	    "service_ms.mean", "service_ms.p99", "delay_ms.p99", "send_lag_ms.p99", "time_per_request_ms",
+	    "time_per_request_all_ms"};
+	json_t *root;
+
+	(void)state;
+	figures_set(1, 1);
+	figures_open();
+	sweep.targets[0].tls = true;
+	figures_none();
+	root = read_json();
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "cells.0.%s", times[i]);
+		assert_nothing(root, path);
+	}
+	assert_number(root, "cells.0.rps", 0);
+	assert_number(root, "cells.0.complete", 0);
+	json_decref(root);
+}
+
+static void
 test_tls_repetitions_and_a_ratio(void **state)
 {
 	struct repeat repeats[] = {{.rps = 3, .p99_ns = 2e6, .measured = true}, {.measured = false}};
@@ -168,7 +195,7 @@ test_tls_repetitions_and_a_ratio(void **state)
 	(void)state;
 	figures_set(1, 1);
 	sweep.targets[0].tls = true;
-	rows[0].summary.tls.mean = 5e6;
+	rows[0].summary.tls = (struct distribution){.count = 1, .mean = 5e6};
 	rows[0].summary.tls_facts = (struct tls_facts){.protocol = "TLSv1.3", .bits = 2048};
 	config.repeats = 2;
 	rows[0].repeats = repeats;
@@ -287,6 +314,7 @@ main(void)
 	    cmocka_unit_test(test_whatever_the_bytes),
 	    cmocka_unit_test(test_a_closed_loop),
 	    cmocka_unit_test(test_an_open_loop),
+	    cmocka_unit_test(test_without_an_answer_the_times_are_null),
 	    cmocka_unit_test(test_tls_repetitions_and_a_ratio),
 	    cmocka_unit_test(test_checks_and_expectations),
 	    cmocka_unit_test(test_seconds),

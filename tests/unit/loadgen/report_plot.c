@@ -45,6 +45,22 @@ assert_drawn(void)
 }
 
 static void
+set_one_cell(void)
+{
+	figures_set(1, 1);
+	assert_int_equal(histogram_init(&rows[0].stats.total), 0);
+	assert_int_equal(series_init(&rows[0].stats.series), 0);
+	series_begin(&rows[0].stats.series, NS_PER_SEC);
+}
+
+static void
+free_one_cell(void)
+{
+	series_deinit(&rows[0].stats.series);
+	histogram_deinit(&rows[0].stats.total);
+}
+
+static void
 test_the_axis_is_what_varied(void **state)
 {
 	struct plot_lines lines;
@@ -116,6 +132,66 @@ test_rows_without_figures_are_left_out(void **state)
 }
 
 static void
+test_points_go_from_left_to_right(void **state)
+{
+	static const uint32_t order[] = {40, 5, 20, 10};
+
+	(void)state;
+	figures_set(2, 4);
+	for (size_t i = 0; i < sweep.rows_len; i++) {
+		rows[i].cell.concurrency = order[i / 2];
+		rows[i].summary.rps = order[i / 2];
+	}
+	assert_holds(print,
+	    "$line1 << EOD\n5 5 5 5 100.9 101.46 101.586\n10 10 10 10 100.9 101.46 101.586\n"
+	    "20 20 20 20 100.9 101.46 101.586\n40 40 40 40 100.9 101.46 101.586\nEOD\n",
+	    true);
+	assert_holds(print, "set xtics ('5' 5, '10' 10, '20' 20, '40' 40)\n", true);
+	assert_drawn();
+}
+
+static void
+test_tics_are_written_without_exponents(void **state)
+{
+	(void)state;
+	figures_set(1, 3);
+	for (size_t i = 0; i < 3; i++)
+		rows[i].cell.open_loop = true;
+	rows[0].cell.ramp.to = 1234567;
+	rows[1].cell.ramp.to = 2500000.125;
+	rows[2].cell.ramp.to = 10000000;
+	assert_holds(print, "set xtics ('1234567' 1234567, '2500000.125' 2500000.125, '10000000' 10000000)\n", true);
+	rows[1].cell.ramp.to = 1900000; /* no room for it */
+	assert_holds(print, "set xtics ('1234567' 1234567, '10000000' 10000000)\n", true);
+	assert_drawn();
+	figures_set(1, 3);
+	for (size_t i = 0; i < 3; i++) {
+		rows[i].cell.concurrency = 1;
+		rows[i].cell.has_sleep = true;
+		rows[i].cell.sleep_ns = i * 10000;
+	}
+	assert_holds(print, "set xtics ('0' 0, '0.00001' 1e-05, '0.00002' 2e-05)\n", true);
+	assert_drawn();
+}
+
+static void
+test_a_cell_without_an_answer_has_no_latency(void **state)
+{
+	(void)state;
+	figures_set(1, 3);
+	figures_none();
+	assert_holds(print, "$line0 << EOD\n5 0 0 0 NaN NaN NaN\n10 49.69325 ", true);
+	assert_drawn();
+	rows[1].summary = rows[2].summary = rows[0].summary;
+	assert_drawn();
+	set_one_cell();
+	figures_none();
+	assert_holds(print, "$levels << EOD\n1 NaN\nEOD\n", true);
+	assert_drawn();
+	free_one_cell();
+}
+
+static void
 test_more_lines_than_can_be_told_apart(void **state)
 {
 	static struct row many[2 * (PLOT_LINES_MAX + 3)];
@@ -173,22 +249,6 @@ test_a_url_is_text_to_gnuplot(void **state)
 	sweep.targets[0].url = "http://x/'.`touch /tmp/no`.'\n_{a}";
 	assert_holds(print, "'http://x/''.`touch /tmp/no`.''?_{a}'", true);
 	assert_drawn();
-}
-
-static void
-set_one_cell(void)
-{
-	figures_set(1, 1);
-	assert_int_equal(histogram_init(&rows[0].stats.total), 0);
-	assert_int_equal(series_init(&rows[0].stats.series), 0);
-	series_begin(&rows[0].stats.series, NS_PER_SEC);
-}
-
-static void
-free_one_cell(void)
-{
-	series_deinit(&rows[0].stats.series);
-	histogram_deinit(&rows[0].stats.total);
 }
 
 static void
@@ -274,6 +334,9 @@ main(void)
 	    cmocka_unit_test(test_the_axis_is_what_varied),
 	    cmocka_unit_test(test_what_else_varied_makes_lines),
 	    cmocka_unit_test(test_rows_without_figures_are_left_out),
+	    cmocka_unit_test(test_points_go_from_left_to_right),
+	    cmocka_unit_test(test_tics_are_written_without_exponents),
+	    cmocka_unit_test(test_a_cell_without_an_answer_has_no_latency),
 	    cmocka_unit_test(test_more_lines_than_can_be_told_apart),
 	    cmocka_unit_test(test_scales),
 	    cmocka_unit_test(test_intervals_of_repetitions_are_bars),

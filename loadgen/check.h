@@ -48,9 +48,9 @@ struct summary;
  * request's, nor with --pipeline in a run so short that its end, when
  * there is less to do than there is room for, weighs: 40 requests for each place.
  *
- * CHECK_PAUSED: a thread did not run (heartbeat.h) for more than 0.1 s at a time, and for more than
- * a tenth of the median service time: it was stopped, or others had the CPU.  What was under way then
- * counts as that much slower.
+ * CHECK_PAUSED: a thread, once all its connections had begun, did not run (heartbeat.h) for more than 0.1 s at a
+ * time, and for more than a tenth of the median service time: it was stopped, or others had the CPU.  What was under
+ * way then counts as that much slower.
  */
 enum check_kind {
 	CHECK_CPU,         /* the busiest thread had CPU time to spare */

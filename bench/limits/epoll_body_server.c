@@ -9,9 +9,7 @@
  *
  * It prints its port and serves 127.0.0.1 until it is killed. COUNTER: see counter.h.
  */
-#include <arpa/inet.h>
 #include <err.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -22,6 +20,7 @@
 #include <unistd.h>
 
 #include "counter.h"
+#include "listener.h"
 
 #define EVENTS 256
 #define IN_SIZE 65536
@@ -51,35 +50,6 @@ make_answer(void)
 	if (body == NULL)
 		err(1, NULL);
 	memset(body, 'x', body_len);
-}
-
-static int
-open_listener(uint16_t port)
-{
-	struct sockaddr_in own = {.sin_family = AF_INET, .sin_port = htons(port)};
-	socklen_t len = sizeof(own);
-	int on = 1;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	own.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
-	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
-	    bind(fd, (struct sockaddr *)&own, sizeof(own)) != 0 || listen(fd, 4096) != 0 ||
-	    getsockname(fd, (struct sockaddr *)&own, &len) != 0)
-		err(1, "cannot listen");
-	printf("%d\n", ntohs(own.sin_port));
-	fflush(stdout);
-	return fd;
-}
-
-static void
-watch(int epoll_fd, int fd, uint32_t what)
-{
-	struct epoll_event event = {.events = what, .data.fd = fd};
-
-	unsent[fd] = 0;
-	if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
-		err(1, "epoll_ctl");
 }
 
 /* go_on sends as much of the body as the socket takes. */
@@ -117,14 +87,14 @@ int
 main(int argc, char **argv)
 {
 	struct epoll_event events[EVENTS];
-	int listen_fd = open_listener(argc > 1 ? (uint16_t)atoi(argv[1]) : 0);
+	int listen_fd = listener_open(argc > 1 ? argv[1] : NULL, SOCK_NONBLOCK);
 	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 
 	signal(SIGPIPE, SIG_IGN);
 	body_len = argc > 2 ? strtoull(argv[2], NULL, 10) : 65536;
 	counter = counter_open(argc > 3 ? argv[3] : NULL);
 	make_answer();
-	watch(epoll_fd, listen_fd, EPOLLIN);
+	listener_watch(epoll_fd, listen_fd, EPOLLIN);
 	for (;;) {
 		int count = epoll_wait(epoll_fd, events, EVENTS, -1);
 
@@ -138,8 +108,10 @@ main(int argc, char **argv)
 					serve(fd);
 				continue;
 			}
-			while ((fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
-				watch(epoll_fd, fd, EPOLLIN | EPOLLOUT | EPOLLET);
+			while ((fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+				unsent[fd] = 0;
+				listener_watch(epoll_fd, fd, EPOLLIN | EPOLLOUT | EPOLLET);
+			}
 		}
 	}
 }

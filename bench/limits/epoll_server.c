@@ -7,9 +7,6 @@
  *
  * It prints its port and serves 127.0.0.1 until it is killed. COUNTER: see counter.h.
  */
-#include <arpa/inet.h>
-#include <err.h>
-#include <netinet/tcp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,56 +16,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "answer.h"
 #include "counter.h"
+#include "listener.h"
 
 #define EVENTS 256
 #define IN_SIZE 65536
 
-#ifdef KEEP_ALIVE_TOLD /* ab asks in HTTP/1.0: unless it is told, it waits for the end of the connection */
-#define KEEP_ALIVE "Connection: keep-alive\r\n"
-#else
-#define KEEP_ALIVE
-#endif
-
-static const char answer[] = "HTTP/1.1 200 OK\r\n"
-			     "Content-Type: text/plain; charset=utf-8\r\n"
-			     "Content-Length: 16\r\n"
-			     "Date: Sat, 21 Nov 2026 10:00:00 GMT\r\n"
-			     "Server: epoll_server/0.1.0\r\n" KEEP_ALIVE "\r\n"
-			     "Hello, Anonymous";
-#define ANSWER_LEN (sizeof(answer) - 1)
-
 /* As many answers as requests (of 18 bytes or more) that fit one read. */
 static char answers[IN_SIZE / 18 * ANSWER_LEN];
 static struct counter *counter;
-
-static int
-open_listener(uint16_t port)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-	socklen_t len = sizeof(address);
-	int on = 1;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
-	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
-	    bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(fd, 4096) != 0 ||
-	    getsockname(fd, (struct sockaddr *)&address, &len) != 0)
-		err(1, "cannot listen");
-	printf("%d\n", ntohs(address.sin_port));
-	fflush(stdout);
-	return fd;
-}
-
-static void
-watch(int epoll_fd, int fd)
-{
-	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
-
-	if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
-		err(1, "epoll_ctl");
-}
 
 #ifdef TIMES_TOLD
 /* note: COUNT requests have come. */
@@ -112,13 +69,13 @@ int
 main(int argc, char **argv)
 {
 	struct epoll_event events[EVENTS];
-	int listen_fd = open_listener(argc > 1 ? (uint16_t)atoi(argv[1]) : 0);
+	int listen_fd = listener_open(argc > 1 ? argv[1] : NULL, SOCK_NONBLOCK);
 	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 
 	counter = counter_open(argc > 2 ? argv[2] : NULL);
 	for (size_t i = 0; i < sizeof(answers) / ANSWER_LEN; i++)
 		memcpy(answers + i * ANSWER_LEN, answer, ANSWER_LEN);
-	watch(epoll_fd, listen_fd);
+	listener_watch(epoll_fd, listen_fd, EPOLLIN);
 	for (;;) {
 		int count = epoll_wait(epoll_fd, events, EVENTS, -1);
 
@@ -130,7 +87,7 @@ main(int argc, char **argv)
 				continue;
 			}
 			while ((fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
-				watch(epoll_fd, fd);
+				listener_watch(epoll_fd, fd, EPOLLIN);
 		}
 	}
 }

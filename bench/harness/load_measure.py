@@ -80,8 +80,7 @@ class Running:
         return self
 
     def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
+        machine.kill(self.process)
         self.output.close()
 
     def wait_for(self, condition, what):

@@ -45,6 +45,15 @@ def pinned_child(cpu):
     return prepare
 
 
+def kill(process):
+    """Ends a Popen and reaps it. Not by its own wait: an interrupt in the midst of another one may have left its lock taken."""
+    with contextlib.suppress(ProcessLookupError):
+        if process.returncode is None:
+            os.kill(process.pid, signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError):  # reaped before
+        process.returncode = os.waitstatus_to_exitcode(os.waitpid(process.pid, 0)[1])
+
+
 class Ports:
     """Free ports below those that the kernel gives to clients, each handed out once."""
 

@@ -125,10 +125,10 @@ class Running:
         try:
             self.process.wait(5)
         except subprocess.TimeoutExpired:
-            for pid in machine.family(self.process.pid):
+            for pid in machine.family(self.process.pid)[1:]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            self.process.wait()
+            machine.kill(self.process)
 
 
 def read_answer(sock):

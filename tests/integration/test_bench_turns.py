@@ -185,6 +185,15 @@ class TestEnd:
         assert len(taken) == 4
         self.nobody_is_left(started, server)
 
+    def test_when_the_interrupt_came_in_the_midst_of_a_wait(self, limit, server, tmp_path):
+        client = load_clients.Bare(limit, tmp_path)
+        with server.running() as answering, \
+                load_measure.Running(client, client.command(load_clients.Load(2, 60), answering)) as running:
+            running.process._waitpid_lock.acquire()  # as subprocess leaves it then
+            answering.process._waitpid_lock.acquire()
+        assert running.process.returncode == -signal.SIGKILL
+        assert answering.process.returncode == -signal.SIGTERM
+
     def test_when_one_does_not_begin(self, started, limit, server, tmp_path):
         class Silent(load_clients.Bare):
             def command(self, load, server):

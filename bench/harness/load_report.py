@@ -3,28 +3,11 @@
 from harness.arrivals import LEVEL
 from harness.goals import GoalList, values_of
 from harness.load_clients import AB, LIMIT, OURS, WRK
-from harness.machine import figure, median, ratios, spread
+from harness.machine import figure, median, spread
+from harness.report import Column
 
+CPU_GB, RATE_GB = Column("cpu_s", "s/GB", 3), Column("gb_s", "GB/s", 2)
 SEEN_US = 1000  # by the server's clock: loose, for how late the server itself wakes is in it
-
-
-def print_large(title, table, notes=()):
-    """Client CPU a gigabyte, beside that of the limit in the same round, and the rate."""
-    print(f"\n{title}")
-    print(f"{'client':<14}{'CPU s/GB':>9}{'min..max':>14}{'ratio':>7}{'min..max':>13}{'GB/s':>8}{'min..max':>14}")
-    for name, row in table.items():
-        over = ratios(row["cpu_s"], table[LIMIT]["cpu_s"])
-        print(f"{name:<14}{median(row['cpu_s']):>9.3f}{spread(row['cpu_s'], 3):>14}{figure(median(over)):>7}{spread(over):>13}"
-              f"{median(row['gb_s']):>8.2f}{spread(row['gb_s']):>14}")
-    for line in notes:
-        print(f"({line})")
-
-
-def print_memory(title, table):
-    print(f"\n{title}")
-    print(f"{'client':<14}{'bytes':>8}{'min..max':>16}")
-    for name, row in table.items():
-        print(f"{name:<14}{median(row['bytes']):>8.0f}{spread(row['bytes'], 0):>16}")
 
 
 def print_held(title, table):

@@ -3,6 +3,9 @@
 from harness.goals import GoalList, values_of
 from harness.machine import figure, median, ratios, spread
 from harness.prefork_peers import APACHE_PREFORK, APACHE_WORKER, LIMIT, OURS
+from harness.report import Column
+
+KIB = Column("bytes", "KiB", 0, 1024)
 
 
 def print_herd(title, table, base):
@@ -38,14 +41,6 @@ def print_spread(title, tables):
 def unevenness(row):
     """Busiest over idlest of each round."""
     return [busiest / max(idlest, 1) for busiest, idlest in zip(row["busiest"], row["idlest"])]
-
-
-def print_memory(title, table):
-    print(f"\n{title}")
-    print(f"{'server':<16}{'KiB':>8}{'min..max':>16}")
-    for name, row in table.items():
-        sizes = [size / 1024 for size in row["bytes"]]
-        print(f"{name:<16}{median(sizes):>8.0f}{spread(sizes, 0):>16}")
 
 
 def print_ready(title, table):

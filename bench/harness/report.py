@@ -1,5 +1,7 @@
 """Tables of costs and those of bench/async_server, 80 columns wide, and what became of its goals."""
 
+from typing import NamedTuple
+
 from harness.goals import GoalList, values_of
 from harness.machine import figure, median, ratios, spread
 from harness.peers import LIMIT, OURS, SLEEP_LIMIT
@@ -7,26 +9,42 @@ from harness.peers import LIMIT, OURS, SLEEP_LIMIT
 RUNGS = {LIMIT, OURS, "libuv+llhttp"}  # no peers: what ours is made of
 
 
-def print_costs(title, table, unable=(), notes=(), base=LIMIT, what="server"):
-    """CPU a request, of WHAT is measured, beside that of BASE in the same round, and the rate."""
+class Column(NamedTuple):
+    """METRIC of a row, over UNIT, with so many DIGITS."""
+    metric: str
+    head: str
+    digits: int
+    unit: float = 1
+
+    def of(self, row):
+        return [value / self.unit for value in row[self.metric]]
+
+
+CPU, RATE = Column("cpu_us", "CPU us", 2), Column("rps", "1000/s", 1, 1000)
+BYTES = Column("bytes", "bytes", 0)
+
+
+def print_costs(title, table, unable=(), notes=(), base=LIMIT, what="server", cost=CPU, rate=RATE):
+    """COST, of WHAT is measured, beside that of BASE in the same round, and the RATE."""
     print(f"\n{title}")
-    print(f"{what:<16}{'CPU us':>7}{'min..max':>16}{'ratio':>7}{'min..max':>13}{'1000/s':>8}{'min..max':>13}")
+    print(f"{what:<16}{cost.head:>7}{'min..max':>16}{'ratio':>7}{'min..max':>13}{rate.head:>8}{'min..max':>13}")
     for name, row in table.items():
-        over = ratios(row["cpu_us"], table[base]["cpu_us"])
-        rates = [rps / 1000 for rps in row["rps"]]
-        print(f"{name:<16}{median(row['cpu_us']):>7.2f}{spread(row['cpu_us']):>16}{figure(median(over)):>7}{spread(over):>13}"
-              f"{median(rates):>8.1f}{spread(rates, 1):>13}")
+        costs, rates, over = cost.of(row), rate.of(row), ratios(row[cost.metric], table[base][cost.metric])
+        print(f"{name:<16}{median(costs):>7.{cost.digits}f}{spread(costs, cost.digits):>16}{figure(median(over)):>7}"
+              f"{spread(over):>13}{median(rates):>8.{rate.digits}f}{spread(rates, rate.digits):>13}")
     for name in unable:
         print(f"{name:<16}  does not answer all of them: not measured")
     for line in notes:
         print(f"({line})")
 
 
-def print_idle(title, table):
+def print_figures(title, table, column, what="server"):
+    """One figure of each."""
     print(f"\n{title}")
-    print(f"{'server':<14}{'bytes':>8}{'min..max':>16}")
+    print(f"{what:<16}{column.head:>8}{'min..max':>16}")
     for name, row in table.items():
-        print(f"{name:<14}{median(row['bytes']):>8.0f}{spread(row['bytes'], 0):>16}")
+        values = column.of(row)
+        print(f"{name:<16}{median(values):>8.{column.digits}f}{spread(values, column.digits):>16}")
 
 
 def print_sleepers(title, table, notes=()):

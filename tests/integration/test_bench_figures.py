@@ -1,6 +1,8 @@
 """What the benchmarks make of what they have measured: whether goals are judged by it, and whether requests came as asked."""
 
+import argparse
 import itertools
+import json
 import random
 import types
 
@@ -8,7 +10,7 @@ import pytest
 
 import benches  # noqa: F401  it finds the harness
 
-from harness import arrivals, goals, machine, measure  # noqa: E402
+from harness import admin, arrivals, entrants, goals, machine, measure, run  # noqa: E402
 
 
 class TestInterval:
@@ -139,3 +141,81 @@ class TestMachine:
         path.write_text(f"#!/bin/sh\n[ \"$1\" = {option} ] && echo '{says}' >&2\nexit 1\n")
         path.chmod(0o755)
         assert machine.version_of(path) == version
+
+    def test_a_server_that_does_not_say_what_it_counts_is_told(self, tmp_path):
+        with pytest.raises(machine.Failure, match="^async_server does not say what it counts: "):
+            admin.AdminServer(tmp_path, tmp_path).open_connections()
+
+
+class TestEntrants:
+    def test_those_who_are_named_stay_or_are_missing(self):
+        everybody = entrants.Entrants()
+        everybody.all = [types.SimpleNamespace(name=name) for name in "abc"]
+        for name in "xyx":
+            everybody.leave_out(name, "package")
+        assert everybody.left_out == [("x", "package"), ("y", "package")]
+        everybody.keep(["c", "a", "y"])
+        assert [one.name for one in everybody.all] == ["a", "c"] and everybody.left_out == [("y", "package")]
+        assert everybody.names() == {"a", "c", "y"}
+        with pytest.raises(machine.Failure, match="^no client b, q; there are a, c$"):
+            everybody.keep(["a", "b", "q"])
+
+
+class TestEnd:
+    """Of a run: what was measured is told, whatever ends it."""
+
+    class Run(run.Run):
+        TABLES = ("first", "second", "third")
+
+        def first(self):
+            self.tables["first"] = {"x": [1]}
+            self.goals.add("first", "1", True)
+
+        def second(self):
+            raise self.options.error
+
+        def client_paths(self):
+            return []
+
+    def end(self, monkeypatch, error, path, tables=("first", "second", "third")):
+        monkeypatch.setattr(run, "check_programs", lambda *_: None)
+        monkeypatch.setattr(run.signal, "signal", lambda *_: None)  # of the tests themselves
+        monkeypatch.setattr(machine, "set_cpu", lambda *_: None)
+        options = argparse.Namespace(table=list(tables), peer=None, rounds=1, seconds=1, json=path, error=error)
+
+        class Run(self.Run):
+            def __init__(self, options, folder):
+                super().__init__(options, folder, entrants.Entrants(), goals.GoalList())
+
+            def write_json(self, failure):
+                self.options.error = str(error)
+                super().write_json(failure)
+
+        return run.main("x", Run, options)
+
+    @pytest.mark.parametrize("error, status, why", [
+        (machine.Failure("no luck"), 1, "no luck"), (KeyboardInterrupt(), 130, "interrupted")])
+    def test_by_a_failure(self, monkeypatch, capsys, tmp_path, error, status, why):
+        assert self.end(monkeypatch, error, tmp_path / "run.json") == status
+        said = capsys.readouterr()
+        assert said.err == f"bench/x: {why}\n" and said.out.endswith(f"reached\n(second, third: not measured: {why})\n")
+        told = json.loads((tmp_path / "run.json").read_text())
+        assert told["failure"] == why and told["not_measured"] == ["second", "third"]
+        assert told["tables"] == {"first": {"x": [1]}}
+
+    def test_by_an_error_of_the_benchmark_itself(self, monkeypatch, capsys, tmp_path):
+        with pytest.raises(KeyError):
+            self.end(monkeypatch, KeyError("rps"), tmp_path / "run.json")
+        assert "(second, third: not measured: KeyError: 'rps')" in capsys.readouterr().out
+        assert json.loads((tmp_path / "run.json").read_text())["failure"] == "KeyError: 'rps'"
+
+    def test_goals_are_printed_where_json_cannot_be_written(self, monkeypatch, capsys, tmp_path):
+        with pytest.raises(OSError):
+            self.end(monkeypatch, None, tmp_path / "no/run.json", ["first"])
+        assert "first" in capsys.readouterr().out
+
+    def test_well(self, monkeypatch, capsys, tmp_path):
+        assert self.end(monkeypatch, None, tmp_path / "run.json", ["first"]) == 0
+        told = json.loads((tmp_path / "run.json").read_text())
+        assert told["failure"] is None and told["not_measured"] == []
+        assert "not measured" not in capsys.readouterr().out

@@ -53,8 +53,8 @@ check_outputs(struct config *config)
 	if ((config->percentiles_file != NULL || config->samples_file != NULL || config->hgrm_file != NULL ||
 		config->html) &&
 	    (config_cells(config) > 1 || config->until_saturated))
-		options_fail(&config_options,
-		    "-e, -g, -w and --hgrm describe one cell, and this is a sweep; use --csv or --json");
+		options_fail(
+		    &config_options, "-e, -g, -w and --hgrm are for one cell; for a sweep use --csv or --json");
 }
 
 /* settle_load fills in what was not said, and refuses what cannot go together. */
@@ -104,9 +104,8 @@ check_concurrency(const struct config *config)
 			    at_a_time, (unsigned long long)requests);
 		if (config->warmup_ns > 0 && at_a_time * pipeline > requests) /* all of these end, and count */
 			options_fail(&config_options,
-			    "Cannot warm up with more requests under way than shall count: -c %llu x --pipeline %llu, "
-			    "-n %llu; raise -n",
-			    at_a_time, (unsigned long long)pipeline, (unsigned long long)requests);
+			    "with --warmup -n is at least -c x --pipeline (%llu x %llu), and not %llu", at_a_time,
+			    (unsigned long long)pipeline, (unsigned long long)requests);
 	}
 }
 
@@ -124,8 +123,7 @@ check_consistency(struct config *config)
 	if (config->spec.head && config->spec.method != NULL && strcmp(config->spec.method, "HEAD") != 0)
 		options_fail(&config_options, "Cannot mix -m %s and -i, which asks for HEAD", config->spec.method);
 	if (config->urls_file != NULL && (config->post_file != NULL || config->put_file != NULL))
-		options_fail(&config_options,
-		    "Cannot mix --urls and %s: a body stands in its line, as in POST /x<tab>@FILE",
+		options_fail(&config_options, "Cannot mix --urls and %s: a body stands in its line, as in /x<tab>@FILE",
 		    config->post_file != NULL ? "-p" : "-u");
 	check_outputs(config);
 }
@@ -156,8 +154,7 @@ check_listed_bodies(const struct config *config)
 		const struct url_entry *entry = &config->listed.entries[i];
 
 		if (entry->method == NULL && (entry->body != NULL || entry->body_file != NULL))
-			options_fail(&config_options,
-			    "Cannot mix -i and the body of %s in %s: HEAD has no body; write POST before it",
+			options_fail(&config_options, "Cannot mix -i and the body of %s in %s: HEAD has no body",
 			    entry->path, config->urls_file);
 	}
 }
@@ -183,8 +180,7 @@ open_urls(struct config *config, bool given)
 	if (config->listed.server == NULL)
 		return;
 	if (given) {
-		complain("%s names the server %s, and so does the command line: use paths there, or give no URL here",
-		    config->urls_file, config->listed.server);
+		complain("%s names the server; leave it out there, or on the command line", config->urls_file);
 		exit(2);
 	}
 	config->urls = &config->listed.server;

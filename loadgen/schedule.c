@@ -136,15 +136,12 @@ schedule_parse_ramp(struct ramp *ramp, const char *text, char *error, size_t err
 	    clock_parse_seconds(seconds, (uint64_t)(SCHEDULE_RAMP_MAX_S * (double)NS_PER_SEC), &ramp->duration_ns) !=
 		0 ||
 	    ramp->duration_ns == 0) {
-		snprintf(error, error_size,
-		    "\"%.100s\" is not FROM:TO:SECONDS; use two rates from 0 to %d requests per second and a time up "
-		    "to %g s, as in 0:1000:30",
-		    text, CONFIG_RATE_MAX, SCHEDULE_RAMP_MAX_S);
+		snprintf(error, error_size, "must be FROM:TO:SECONDS, as in 0:1000:30; at most %d:%d:%.0f",
+		    CONFIG_RATE_MAX, CONFIG_RATE_MAX, SCHEDULE_RAMP_MAX_S);
 		return -EINVAL;
 	}
 	if (ramp->from == 0 && ramp->to == 0) {
-		snprintf(
-		    error, error_size, "\"%.100s\" asks for no request; let one of the two rates be above 0", text);
+		snprintf(error, error_size, "that asks for no request; one of the two rates must be above 0");
 		return -EINVAL;
 	}
 	return 0;

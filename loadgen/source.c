@@ -75,8 +75,7 @@ source_parse(struct source *source, const char *text, char *error, size_t error_
 		return 0;
 	if (dash == NULL || !read_address(&source->first, text, (size_t)(dash - text)) ||
 	    !read_address(&last, dash + 1, strlen(dash + 1)))
-		return refuse(error, error_size,
-		    "use a local address or a range of them, as in 127.0.0.2 or 127.0.0.2-127.0.0.9");
+		return refuse(error, error_size, "use a local address, or a range as in 127.0.0.2-127.0.0.9");
 	if (source->first.any.sa_family != last.any.sa_family)
 		return refuse(error, error_size, "both ends of a range must be IPv4, or both IPv6");
 	source->count = count_to(source, &last);

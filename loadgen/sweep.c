@@ -55,9 +55,8 @@ init_targets(struct sweep *sweep)
 			return status_of(result);
 		}
 		if (config->listed.len > 0 && strcmp(sweep->targets[i].path, "/") != 0) {
-			complain("%s: with --urls the paths come from %s; give the server alone, as in "
-				 "http://127.0.0.1:8088/",
-			    config->urls[i], config->urls_file);
+			complain(
+			    "%s: the paths come from %s; give the server alone", config->urls[i], config->urls_file);
 			return 2;
 		}
 	}
@@ -186,7 +185,7 @@ raise_file_limit(struct sweep *sweep)
 		sweep->most_connections = (uint32_t)(limit.rlim_cur - beside);
 		return 0;
 	}
-	complain("this needs %llu open files and the limit is %llu: raise it with ulimit -n, or lower -c",
+	complain("%llu open files are needed, and the limit is %llu: raise ulimit -n, or lower -c",
 	    (unsigned long long)(need + beside), (unsigned long long)limit.rlim_max);
 	return 1;
 }
@@ -310,8 +309,7 @@ tell_silence(const struct row *row)
 	if (summary->end != CELL_DONE || summary->complete > 0 || summary->unfinished + summary->missed == 0)
 		return false;
 	cell_describe(&row->cell, what);
-	complain("%s, %s: no request was answered before time was up; look at the server, or give it more time",
-	    row->cell.target->url, what);
+	complain("%s, %s: no request was answered before time was up", row->cell.target->url, what);
 	return true;
 }
 

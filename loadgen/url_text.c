@@ -56,9 +56,8 @@ url_entry_text(struct url_entry *entry, const struct url_place *place, char *lin
 	if (end == ' ') {
 		rest += strspn(rest, " ");
 		if (result == 0 && rest[0] != '\t' && rest[0] != '\0')
-			return url_refuse(place,
-			    "\"%s\" after the target: put the method before it, and a tab before header lines and body",
-			    rest);
+			return url_refuse(
+			    place, "\"%s\" after the target: a method stands before it, all else after a tab", rest);
 	}
 	while (result == 0 && (part = strsep(&rest, "\t")) != NULL)
 		result = add_part(entry, place, part, files);

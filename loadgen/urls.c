@@ -18,9 +18,8 @@ join_server(struct urls *urls, const struct url_entry *entry, const struct url_p
 		urls->server = entry->server;
 	if (strcmp(urls->server, entry->server) == 0)
 		return 0;
-	return url_refuse(place,
-	    "%s is another server than %s; a file is for one: give paths here and the servers on the command line",
-	    entry->server, urls->server);
+	return url_refuse(
+	    place, "%s is not %s; a file has one server, the command line several", entry->server, urls->server);
 }
 
 /* grow makes room for one more entry. */

@@ -424,7 +424,7 @@ class TestLimits:
         done = subprocess.run([LOADGEN, "-n", "100", "-c", "100", f"127.0.0.1:{free_port()}"], preexec_fn=limit_files(64, 64),
                               timeout=60, capture_output=True, text=True)
         assert done.returncode == 1
-        assert done.stderr == "loadgen: this needs 136 open files and the limit is 64: raise it with ulimit -n, or lower -c\n"
+        assert done.stderr == "loadgen: 136 open files are needed, and the limit is 64: raise ulimit -n, or lower -c\n"
 
 
 def test_running_out_of_files_meanwhile_is_named():
@@ -465,7 +465,7 @@ WRONG = [
     (["--json", "x", "--csv", "./x"], "loadgen: two outputs cannot go to the same place: x"),
     (["--json", "-", "--csv", "-"], "loadgen: two outputs cannot go to the same place: -"),
     (["--json", ""], "loadgen: an output needs a file name; - is standard output"),
-    (["-e", "x", "-c", "1,2"], "loadgen: -e, -g, -w and --hgrm describe one cell, and this is a sweep; use --csv or --json"),
+    (["-e", "x", "-c", "1,2"], "loadgen: -e, -g, -w and --hgrm are for one cell; for a sweep use --csv or --json"),
     (["--unknown"], "loadgen: unknown or ambiguous option --unknown; see loadgen --help"),
     (["-Y"], "loadgen: unknown option -Y; see loadgen --help"),
     (["-n"], "loadgen: option -n, --requests N needs a value; see loadgen --help"),

@@ -302,7 +302,7 @@ class TestSources:
         ("127.0.0.5-127.0.0.2", "the range is backwards: write the lower address first"),
         ("127.0.0.1-::1", "both ends of a range must be IPv4, or both IPv6"),
         ("127.0.0.0-127.1.0.0", "the range has more than 65536 addresses"),
-        ("localhost", "use a local address or a range of them, as in 127.0.0.2 or 127.0.0.2-127.0.0.9"),
+        ("localhost", "use a local address, or a range as in 127.0.0.2-127.0.0.9"),
     ])
     def test_a_wrong_range_is_one_clear_line(self, source, says):
         done = loadgen("--source", source, "http://127.0.0.1:1/")

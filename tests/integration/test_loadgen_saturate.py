@@ -312,7 +312,7 @@ class TestOptions:
         (("--rate", "1,2"), "--until-saturated raises --rate itself"),
         (("--repeat", "2"), "Cannot mix --until-saturated and --repeat"),
         (("--ramp", "1:2:3"), "Cannot mix --until-saturated and --ramp"),
-        (("-e", "x"), "describe one cell")])
+        (("-e", "x"), "are for one cell")])
     def test_what_cannot_go_together(self, arguments, why):
         done = loadgen("--until-saturated", *arguments, f"http://127.0.0.1:{free_port()}/")
         assert done.returncode == 2

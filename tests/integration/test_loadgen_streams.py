@@ -79,7 +79,7 @@ class TestSilence:
             done = loadgen("-q", "-k", "--duration", 0.3, "--expect", "errors=0", *load, server.url)
         assert done.returncode == 1
         assert done.stderr.startswith(f"loadgen: {server.url}, ") and cell in done.stderr
-        assert done.stderr.endswith(": no request was answered before time was up; look at the server, or give it more time\n")
+        assert done.stderr.endswith(": no request was answered before time was up\n")
 
     def test_nothing_that_was_due_is_no_failure(self):
         with ScriptedServer(answering()) as server:
@@ -106,8 +106,7 @@ class TestFigures:
 
     def test_no_more_can_count_than_was_asked_for(self):
         done = loadgen("-n", 39, "-c", 5, "--pipeline", 8, "--warmup", 1, "http://127.0.0.1:1/")
-        assert (done.returncode, done.stderr) == (2, "loadgen: Cannot warm up with more requests under way than shall count: "
-                                                     "-c 5 x --pipeline 8, -n 39; raise -n\n")
+        assert (done.returncode, done.stderr) == (2, "loadgen: with --warmup -n is at least -c x --pipeline (5 x 8), and not 39\n")
         with ScriptedServer(answering()) as server:
             cell = one_cell("-n", 40, "-c", 5, "--pipeline", 8, "--warmup", 0.1, server.url)
         assert cell["complete"] == 40

@@ -463,12 +463,10 @@ test_a_wrong_ramp_is_named(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		assert_int_equal(schedule_parse_ramp(&ramp, wrong[i], error, sizeof(error)), -EINVAL);
-		assert_non_null(strstr(error, wrong[i]));
-		assert_non_null(strstr(error, "is not FROM:TO:SECONDS"));
-		assert_non_null(strstr(error, "0:1000:30"));
+		assert_string_equal(error, "must be FROM:TO:SECONDS, as in 0:1000:30; at most 10000000:10000000:86400");
 	}
 	assert_int_equal(schedule_parse_ramp(&ramp, "0:0:30", error, sizeof(error)), -EINVAL);
-	assert_string_equal(error, "\"0:0:30\" asks for no request; let one of the two rates be above 0");
+	assert_string_equal(error, "that asks for no request; one of the two rates must be above 0");
 }
 
 int

@@ -35,37 +35,36 @@ conn_close(struct conn *conn)
 }
 
 void
-conn_go_on(struct conn *conn, uint64_t now_ns)
+conn_go_on(struct conn *conn)
 {
 	struct worker *worker = conn->worker;
 	uint32_t room = (uint32_t)worker->cell->config->pipeline, before = conn->len;
+	/* Looked at anew, and not when the answer came: what loadgen does in between is no time of the server's. */
+	uint64_t now = clock_now_ns();
 
 	while (conn->len < room) {
 		struct flight *flight = conn_flight(conn, conn->len);
 
-		if (!worker_take(worker, flight, now_ns))
+		if (!worker_take(worker, flight, now))
 			break;
-		flight->timing.start_ns = now_ns;
+		flight->timing.start_ns = now;
 		if (conn->state == CONN_READY)
-			flight->timing.connected_ns = flight->timing.secured_ns = now_ns;
+			flight->timing.connected_ns = flight->timing.secured_ns = now;
 		conn->len++;
 	}
 	if (conn->len == 0)
-		worker_release(worker, conn, now_ns);
+		worker_release(worker, conn, now);
 	else if (conn->fd == -1)
 		conn_open(conn);
 	else if (conn->len > before)
-		conn_start_sending(conn, now_ns);
+		conn_start_sending(conn, now);
 }
 
 void
-conn_go_on_after(struct conn *conn, uint64_t now_ns)
+conn_go_on_after(struct conn *conn)
 {
-	/* Closing, and printing, took a time that is not the next request's. */
-	if (conn->fd == -1 || conn->trace != NULL)
-		now_ns = clock_now_ns();
 	if (conn->worker->end == CELL_DONE)
-		conn_go_on(conn, now_ns);
+		conn_go_on(conn);
 }
 
 uint64_t
@@ -178,5 +177,5 @@ conn_expire(struct conn *conn, uint64_t now_ns, uint64_t limit_ns)
 		conn_flight(conn, 0)->timing.end_ns = now_ns;
 		conn_finish(conn, FAILURE_TIMEOUT);
 	}
-	conn_go_on_after(conn, now_ns);
+	conn_go_on_after(conn);
 }

@@ -69,8 +69,8 @@ struct conn {
 /* conn_init makes CONN ready, without a socket. SERVER and TRACE may be NULL. */
 void conn_init(struct conn *conn, struct worker *worker, struct flight *flights, char *server, struct trace *trace);
 
-/* conn_go_on takes as many requests as it has room for, and sends them, on the open connection or on a new one. NOW_NS: the time. */
-void conn_go_on(struct conn *conn, uint64_t now_ns);
+/* conn_go_on takes as many requests as it has room for, and sends them, on the open connection or on a new one. */
+void conn_go_on(struct conn *conn);
 
 /* conn_since returns when the oldest request under way began, UINT64_MAX when there is none. */
 uint64_t conn_since(const struct conn *conn);

@@ -41,11 +41,8 @@ void conn_start_sending(struct conn *conn, uint64_t now_ns);
  */
 void conn_call_again(struct conn *conn);
 
-/*
- * conn_go_on_after continues when answers were read at NOW_NS: with what is still under way, if the connection is gone, and
- * with more.
- */
-void conn_go_on_after(struct conn *conn, uint64_t now_ns);
+/* conn_go_on_after continues when answers were read: with what is still under way, if the connection is gone, and with more. */
+void conn_go_on_after(struct conn *conn);
 
 /* conn_open.c */
 

@@ -99,7 +99,7 @@ conn_broken(struct conn *conn, int error)
 	} else {
 		fail(conn, FAILURE_TRUNCATED);
 	}
-	conn_go_on_after(conn, clock_now_ns());
+	conn_go_on_after(conn);
 }
 
 /*
@@ -122,7 +122,7 @@ read_answers(struct conn *conn, const char *data, size_t len, uint64_t now_ns)
 		event = response_read(&conn->response, data, len, &taken);
 		if (event == RESPONSE_MORE) {
 			if (conn->len < (uint32_t)worker->cell->config->pipeline)
-				conn_go_on(conn, now_ns); /* of answers before this one the places are free */
+				conn_go_on(conn); /* of answers before this one the places are free */
 			return true;
 		}
 		if (event != RESPONSE_COMPLETE) {
@@ -135,11 +135,11 @@ read_answers(struct conn *conn, const char *data, size_t len, uint64_t now_ns)
 		if (conn->fd == -1 || worker->end != CELL_DONE)
 			break;
 		if (len == 0 && conn->len > 0) {
-			conn_go_on(conn, now_ns);
+			conn_go_on(conn);
 			return true;
 		}
 	}
-	conn_go_on_after(conn, now_ns);
+	conn_go_on_after(conn);
 	return false;
 }
 
@@ -209,10 +209,10 @@ conn_receive(struct conn *conn)
 				continue;
 			complete(conn, now, false);
 			if (conn->fd == -1 || conn->len == 0) {
-				conn_go_on_after(conn, now);
+				conn_go_on_after(conn);
 				return;
 			}
-			conn_go_on(conn, now);
+			conn_go_on(conn);
 			continue;
 		}
 		if (conn->trace != NULL)

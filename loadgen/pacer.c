@@ -49,15 +49,14 @@ on_pace(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *worker = arg;
 	struct conn *conn;
-	uint64_t now;
 
 	(void)fd;
 	(void)what;
 	while ((conn = TAILQ_FIRST(&worker->idle)) != NULL && worker->end == CELL_DONE &&
-	       next_due_ns(worker) <= (now = clock_now_ns())) {
+	       next_due_ns(worker) <= clock_now_ns()) {
 		TAILQ_REMOVE(&worker->idle, conn, idle);
 		worker->active++;
-		conn_go_on(conn, now);
+		conn_go_on(conn);
 	}
 	arm(worker);
 }

@@ -227,7 +227,7 @@ begin(struct worker *worker)
 	}
 	worker->active = worker->conns_len;
 	for (uint32_t i = 0; i < worker->conns_len && worker->end == CELL_DONE; i++)
-		conn_go_on(&worker->conns[i], clock_now_ns());
+		conn_go_on(&worker->conns[i]);
 	/* Thousands of sockets take their time, in which the kernel may have the thread wait: threads share one table of files. */
 	heartbeat_begin(&worker->heartbeat, clock_now_ns(), thread_cpu_ns());
 }

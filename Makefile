@@ -124,6 +124,7 @@ common/http_request_LINK := -Wl,--wrap=malloc,--wrap=calloc,--wrap=llhttp_execut
 async_server/ws_LINK := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 async_server/ws_message_LINK := -Wl,--wrap=realloc
 async_server/ws_deflate_LINK := -Wl,--wrap=inflateInit2_,--wrap=deflateInit2_,--wrap=inflate
+loadgen/config_options_LINK := -Wl,--wrap=reallocarray
 loadgen/dial_LINK := -Wl,--wrap=setsockopt
 loadgen/tls_LINK := -Wl,--wrap=calloc
 loadgen/tunnel_LINK := -Wl,--wrap=calloc

@@ -40,7 +40,7 @@ void cell_describe(const struct cell *cell, char *text);
 /* How a cell ended. */
 enum cell_end {
 	CELL_DONE,        /* all requests, or the time was up */
-	CELL_INTERRUPTED, /* SIGINT: the figures hold for what was done */
+	CELL_INTERRUPTED, /* SIGINT or SIGTERM: the figures hold for what was done */
 	CELL_UNREACHABLE, /* no connection ever came about */
 	CELL_CONNECT,     /* CONNECT_FAILURES_MAX connects failed in a row */
 	CELL_TLS,         /* so many TLS handshakes failed in a row */

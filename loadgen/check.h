@@ -11,7 +11,7 @@ struct summary;
 
 /*
  * When each fails.  A cell of less than 0.2 s, one that did not end by itself
- * or by SIGINT, and one without an answer are not judged, but for CHECK_RATE, which needs no answer.
+ * or by a signal, and one without an answer are not judged, but for CHECK_RATE, which needs no answer.
  *
  * CHECK_CPU: the busiest thread used more than 95% of a CPU.  What is left
  * is what a thread sleeps between answers: with less, answers wait in their

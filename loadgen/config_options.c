@@ -286,6 +286,6 @@ const struct options_program config_options = {
 	      "  loadgen -c 5,10,20,40 --duration 5 --csv sweep.csv 127.0.0.1:8088\n"
 	      "  loadgen -k --rate 500 --expect 'p99<50ms' https://localhost:8443/\n"
 	      "Exit status: 0 all went well; 1 requests failed, or an --expect; 2 a mistake on\n"
-	      "the command line; 3 loadgen was the bottleneck; 130 SIGINT.  More: man loadgen\n",
+	      "the command line; 3 loadgen was the limit; 130, 143 a signal. More: man loadgen\n",
     .usage = print_usage,
 };

@@ -16,8 +16,8 @@
 #include "loadgen/sweep.h"
 
 #define STATUS_FAILED 1
-#define STATUS_DOUBTFUL 3      /* loadgen's own checks failed */
-#define STATUS_INTERRUPTED 130 /* as a shell reports death by SIGINT */
+#define STATUS_DOUBTFUL 3   /* loadgen's own checks failed */
+#define STATUS_SIGNALED 128 /* and the signal's number, as a shell reports death by one */
 
 /* open_standard sees to it that no socket and no file gets the number of a stream. Returns whether output was open, or exits. */
 static bool
@@ -54,7 +54,7 @@ measure(struct sweep *sweep, bool has_output)
 	if (!has_output || !sweep->config->data_on_stdout) /* else the data are flushed, and an error of that is told */
 		told &= flush_report(has_output);
 	if (sweep->interrupted)
-		return STATUS_INTERRUPTED;
+		return STATUS_SIGNALED + interrupt_signal();
 	if (!told || sweep->failed || sweep->unmet)
 		return STATUS_FAILED;
 	return sweep->doubtful ? STATUS_DOUBTFUL : 0;
@@ -73,7 +73,7 @@ main(int argc, char **argv)
 	if (status == 0 && !outputs_check(&config))
 		status = STATUS_FAILED;
 	if (status == 0 && interrupt_open() != 0) {
-		complain("cannot watch for SIGINT: %s", strerror(errno));
+		complain("cannot watch for SIGINT and SIGTERM: %s", strerror(errno));
 		status = STATUS_FAILED;
 	}
 	if (status == 0)

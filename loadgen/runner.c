@@ -131,7 +131,7 @@ supervise(struct runner *runner, struct progress *progress)
 		if (poll(fds, ARRAY_LEN(fds), progress_interval_ms(progress)) < 0)
 			continue; /* EINTR: nothing was filled in */
 		if (fds[1].revents != 0) {
-			progress_end(progress); /* before the next SIGINT can end the program where it stands */
+			progress_end(progress); /* before the next signal can end the program where it stands */
 			interrupt_accept();
 			fds[1].fd = -1;
 			fds[1].revents = 0;

@@ -304,7 +304,8 @@ class TestInterrupt:
         return subprocess.Popen([LOADGEN, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                 preexec_fn=default_signals)
 
-    def test_sigint_prints_what_was_measured(self, tmp_path):
+    @pytest.mark.parametrize("number,status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+    def test_a_signal_prints_what_was_measured(self, tmp_path, number, status):
         answered = []
 
         def script(peer):
@@ -319,13 +320,26 @@ class TestInterrupt:
             process = self.start("-n", 100, "-c", 1, "-k", "--json", file, server.url)
             wait_until(lambda: len(answered) == 6, "six answers")
             time.sleep(0.2)
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             out, _ = process.communicate(timeout=PATIENCE)
-        assert process.returncode == 130
+        assert process.returncode == status
         assert "Complete requests:      6\n" in out
         result = json.loads(file.read_text())
         assert result["interrupted"] is True
         assert (result["cells"][0]["complete"], result["cells"][0]["unfinished"]) == (6, 1)
+
+    def test_sigterm_ends_a_run_that_was_started_with_sigint_ignored(self):
+        with ScriptedServer(slow(30)) as stuck:
+            process = subprocess.Popen([LOADGEN, "-n", "4", stuck.url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                       preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+            wait_until(lambda: stuck.connections, "the request")
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+            assert process.poll() is None
+            process.send_signal(signal.SIGTERM)
+            out, _ = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 143
+        assert "Complete requests:      0\n" in out
 
     def test_sigint_ends_a_sweep_with_its_table(self):
         with ScriptedServer(answering()) as quick, ScriptedServer(slow(30)) as stuck:
@@ -337,7 +351,7 @@ class TestInterrupt:
         assert "Interrupted: 1 of 4 cells" in out
 
     @staticmethod
-    def end_while_it_waits_for_a_reader(process):
+    def end_while_it_waits_for_a_reader(process, number=signal.SIGINT):
         def waits():
             status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
             blocked = int(re.search(r"SigBlk:\s*(\w+)", status).group(1), 16)
@@ -345,8 +359,8 @@ class TestInterrupt:
 
         wait_until(waits, "the report")
         assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE) == -signal.SIGINT
+        process.send_signal(number)
+        assert process.wait(PATIENCE) == -number
         process.stdout.close()
         process.stderr.close()
 
@@ -358,14 +372,16 @@ class TestInterrupt:
             wait_until(lambda: server.connections and not server.open, "the end of the load")
             self.end_while_it_waits_for_a_reader(process)
 
-    def test_a_second_sigint_ends_at_once(self, tmp_path):
+    @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+    @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+    def test_a_second_signal_ends_at_once(self, tmp_path, first, second):
         fifo = tmp_path / "fifo"
         os.mkfifo(fifo)  # writing the report to it blocks as long as nobody reads
         with ScriptedServer(slow(30)) as server:
             process = self.start("-n", 1, "--json", fifo, server.url)
             wait_until(lambda: server.connections, "the request")
-            process.send_signal(signal.SIGINT)
-            self.end_while_it_waits_for_a_reader(process)
+            process.send_signal(first)
+            self.end_while_it_waits_for_a_reader(process, second)
 
 
 class TestThreads:

@@ -32,7 +32,8 @@ void report_details(const struct row *row, FILE *out);
 
 /*
  * report_hides_stall tells whether ROW is of a closed loop with a pause that
- * more than 1% of the requests of an open loop would have met.
+ * more than 1% of the requests of an open loop would have met: of 10 ms at
+ * least, five times p90, and among 20 requests or more.
  */
 bool report_hides_stall(const struct row *row);
 

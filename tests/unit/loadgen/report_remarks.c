@@ -65,6 +65,25 @@ test_what_a_closed_loop_hides(void **state)
 }
 
 static void
+test_a_hiccup_is_no_stall(void **state)
+{
+	struct summary *summary = &rows[0].summary;
+
+	(void)state;
+	figures_set(1, 1);
+	summary->duration_ns = NS_PER_MS;
+	summary->percentiles[90] = 40 * NS_PER_US;
+	summary->total.max = 9999 * NS_PER_US;
+	assert_prints(print_remarks, "");
+	summary->total.max = 10 * NS_PER_MS;
+	assert_holds(print_remarks, "The slowest request took 10.0 ms, and 90% took 40 us or less.", true);
+	summary->complete = 20;
+	assert_holds(print_remarks, "The slowest request took", true);
+	summary->complete = 19; /* the one with the handshake would be 5% of them */
+	assert_prints(print_remarks, "");
+}
+
+static void
 test_failed_checks(void **state)
 {
 	struct check *checks = rows[0].summary.checks;
@@ -110,6 +129,7 @@ main(void)
 	    cmocka_unit_test(test_nothing_where_all_is_well),
 	    cmocka_unit_test(test_requests_that_are_not_in_the_times),
 	    cmocka_unit_test(test_what_a_closed_loop_hides),
+	    cmocka_unit_test(test_a_hiccup_is_no_stall),
 	    cmocka_unit_test(test_failed_checks),
 	    cmocka_unit_test(test_expectations_that_were_not_met),
 	};

@@ -198,9 +198,9 @@ connections_sentence(const struct check *check, char *text, size_t size)
 		    check->measured * 100, check->limit * 100);
 	else
 		snprintf(text, size,
-		    "%.0f connections stood at one time, %.0f were asked for: look for a limit of the server "
+		    "%.0f connection%s stood at one time, %.0f were asked for: look for a limit of the server "
 		    "(backlog, workers) or between (ports, a firewall), or lower -c",
-		    check->measured, check->limit);
+		    check->measured, check->measured > 1 ? "s" : "", check->limit);
 }
 
 static void

@@ -39,18 +39,19 @@ explain(const struct cell *cell, const struct result *result)
 			complain("%s: cannot connect: %s%s", url, text, dial_advice(result->error));
 		break;
 	case CELL_TLS:
-		complain("%s: test aborted after 10 failed TLS handshakes in a row (%s); %llu requests completed", url,
-		    text, complete);
+		complain("%s: test aborted after 10 failed TLS handshakes in a row (%s); %llu request%s completed", url,
+		    text, complete, complete == 1 ? "" : "s");
 		break;
 	case CELL_BODY:
 		complain("%s: cannot read the request's body any more: %s", url, text);
 		return false;
 	case CELL_CONNECT:
-		complain("%s: test aborted after 10 failed connects in a row (%s); %llu requests completed%s", url,
-		    text, complete, dial_advice(result->error));
+		complain("%s: test aborted after 10 failed connects in a row (%s); %llu request%s completed%s", url,
+		    text, complete, complete == 1 ? "" : "s", dial_advice(result->error));
 		break;
 	case CELL_RECEIVE:
-		complain("%s: %s; run ended after %llu requests (-r goes on after such errors)", url, text, complete);
+		complain("%s: %s; run ended after %llu request%s (-r goes on after such errors)", url, text, complete,
+		    complete == 1 ? "" : "s");
 		return false;
 	case CELL_RESOURCES:
 		complain("%s: %s at concurrency %u%s", url, text, cell->concurrency, dial_advice(result->error));

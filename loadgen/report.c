@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "loadgen/complain.h"
 #include "loadgen/progress.h"
 
 bool
@@ -27,10 +28,13 @@ report_begin(const struct sweep *sweep)
 {
 	if (sweep->config->data_on_stdout)
 		return;
-	if (sweep->config->html)
+	if (sweep->config->html) {
 		report_html_begin(stdout);
-	else if (report_is_ab(sweep))
+	} else if (report_is_ab(sweep)) {
 		report_ab_begin(sweep, stdout);
+		if (progress_choose(sweep->config, true) == PROGRESS_NONE)
+			complain_line_begun();
+	}
 }
 
 /* end_progress says that the run is over where and as ab does. */
@@ -40,6 +44,8 @@ end_progress(const struct sweep *sweep)
 	const struct summary *summary = &sweep->rows[0].summary;
 	enum progress_style style = progress_choose(sweep->config, true);
 
+	if (complain_line_ended())
+		return;
 	if (!sweep->rows[0].measured) {
 		putchar('\n');
 	} else if (summary->end == CELL_DONE && style == PROGRESS_LINES) {

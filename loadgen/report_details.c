@@ -94,8 +94,9 @@ print_rate(FILE *out, const struct row *row)
 	else
 		fprintf(out, "\nOpen loop: %.9g requests per second", cell->ramp.from);
 	fprintf(out, ", %s\n", cell->config->arrivals == ARRIVALS_POISSON ? "Poisson arrivals" : "constant gaps");
-	fprintf(out, "  due %.2f/s, sent %.2f/s, answered %.2f/s; at most %" PRIu32 " connections open\n",
-	    summary->rps_due, summary->rps_started, summary->rps, summary->most_open);
+	fprintf(out, "  due %.2f/s, sent %.2f/s, answered %.2f/s; at most %" PRIu32 " connection%s open\n",
+	    summary->rps_due, summary->rps_started, summary->rps, summary->most_open,
+	    summary->most_open == 1 ? "" : "s");
 }
 
 static void
@@ -116,7 +117,8 @@ print_repeats(FILE *out, const struct row *row)
 		return;
 	for (int64_t i = 0; i < config->repeats; i++)
 		measured += row->repeats[i].measured;
-	fprintf(out, "\nMeans of %" PRIi64 " repetitions, and where the true ones lie (95%% confidence)\n", measured);
+	fprintf(out, "\nMeans of %" PRIi64 " repetition%s, and where the true ones lie (95%% confidence)\n", measured,
+	    measured == 1 ? "" : "s");
 	print_mean(out, "rate", &row->rps, 1, "/s");
 	print_mean(out, "mean", &row->mean, (double)NS_PER_MS, "ms");
 	print_mean(out, "50%", &row->p50, (double)NS_PER_MS, "ms");

@@ -120,7 +120,8 @@ print_troubles(const struct sweep *sweep, FILE *out)
 	if (non_2xx > 0)
 		fprintf(out, "%sNon-2xx responses: %" PRIu64 "\n", failed > 0 ? "" : "\n", non_2xx);
 	if (sweep->interrupted && sweep->config->until_saturated)
-		fprintf(out, "\nInterrupted after %zu steps, the last one perhaps in part.\n", sweep_measured(sweep));
+		fprintf(out, "\nInterrupted after %zu step%s, the last one perhaps in part.\n", sweep_measured(sweep),
+		    sweep_measured(sweep) == 1 ? "" : "s");
 	else if (sweep->interrupted)
 		fprintf(out, "\nInterrupted: %zu of %zu cells, the last one perhaps in part.\n", sweep_measured(sweep),
 		    sweep->rows_len);

@@ -148,7 +148,7 @@ class TestProxy:
             done = loadgen("-n", 30, "-X", proxy.address, "https://host/")
         assert done.returncode == 1
         assert done.stderr == ("loadgen: https://host/: test aborted after 10 failed connects in a row "
-                               "(the proxy answered CONNECT with 503 Later); 1 requests completed\n")
+                               "(the proxy answered CONNECT with 503 Later); 1 request completed\n")
 
     @pytest.mark.parametrize("how", ["closes", "resets"])
     def test_a_proxy_that_ends_the_connection_is_not_reached(self, how):

@@ -185,6 +185,9 @@ test_connections_that_never_stood(void **state)
 	summary.most_open = 9;
 	assert_int_equal(judge(CHECK_CONNECTIONS).state, CHECK_FAILED);
 	assert_sentence("9 connections stood at one time, 10 were asked for", "lower -c");
+	summary.most_open = 1;
+	assert_int_equal(judge(CHECK_CONNECTIONS).state, CHECK_FAILED);
+	assert_sentence("1 connection stood at one time, 10 were asked for", "lower -c");
 	summary.complete = 19; /* hardly more requests than connections */
 	assert_int_equal(judge(CHECK_CONNECTIONS).state, CHECK_NONE);
 	summary.complete = 1000;

@@ -142,7 +142,7 @@ test_what_must_be_known_stands_below(void **state)
 	set_sweep(1, 2);
 	rows[0].summary.p99_interval.known = false;
 	rows[1].summary.p50_interval.known = rows[1].summary.p99_interval.known = false;
-	rows[1].summary.complete = 5;
+	rows[1].summary.complete = 25;
 	rows[1].summary.total.max = 1013 * NS_PER_MS;
 	rows[1].summary.checks_failed = 1;
 	rows[1].summary.checks[CHECK_CPU] =
@@ -153,7 +153,7 @@ test_what_must_be_known_stands_below(void **state)
 		     "        requests     time/request [ms]           latency [ms]\n"
 		     " c  done  failed    rps    mean    all    p50     p99     max\n"
 		     " 5   100       0  49.69   100.6  20.12  100.9   101.6*  101.6\n"
-		     "10     5       0  49.69!  100.6  20.12  100.9*  101.6*   1013~\n"
+		     "10    25       0  49.69!  100.6  20.12  100.9*  101.6*   1013~\n"
 		     "\n"
 		     "* p99 of fewer than 368 requests: the true one may lie above them all\n"
 		     "* p50 of fewer than 6 requests: the true one may lie beyond them all\n"
@@ -268,6 +268,10 @@ test_there_may_be_no_knee(void **state)
 	knees[0].beyond = &rows[0];
 	assert_ends("\nA: No knee: min<1ms does not hold at 1 connection: it was 100.2 ms.\n"
 		    "B, sleep 0.25 s: The search for the knee was interrupted.\n");
+	sweep.interrupted = true;
+	assert_holds(report_table, "\nInterrupted after 2 steps, the last one perhaps in part.\n", true);
+	rows[1].measured = false;
+	assert_holds(report_table, "\nInterrupted after 1 step, the last one perhaps in part.\n", true);
 }
 
 static void

@@ -32,8 +32,8 @@ static bool
 is_written(const char *path, int result)
 {
 	if (result != 0)
-		complain("cannot write %s: %s", strcmp(path, "-") == 0 ? "to standard output" : path,
-		    strerror(-result));
+		complain(
+		    "cannot write %s: %s", strcmp(path, "-") == 0 ? "to standard output" : path, strerror(-result));
 	return result == 0;
 }
 

@@ -162,6 +162,24 @@ def governor(sysfs=pathlib.Path("/sys/devices/system/cpu")):
     return [f"governor {' and '.join(sorted(names))}"] if names else []
 
 
+class Stolen:
+    """What the host of a virtual machine has taken of its CPUs since now (steal, proc(5)): such time is in no figure of ours,
+    and in all of them."""
+
+    def __init__(self, stat=pathlib.Path("/proc/stat")):
+        self.stat = stat
+        self.begin = self.ticks()
+
+    def ticks(self):
+        """(taken, all) since the machine started."""
+        spent = [int(word) for word in self.stat.read_text().splitlines()[0].split()[1:9]]  # guests' time is in user's
+        return spent[7], sum(spent)
+
+    def percent(self):
+        taken, spent = (now - before for now, before in zip(self.ticks(), self.begin))
+        return 100 * taken / spent if spent else 0.0
+
+
 def version_of(program):
     """As PROGRAM says it itself; "?" if it does not."""
     option = {"wrk": "-v", "ab": "-V"}.get(pathlib.Path(program).name, "--version")

@@ -55,6 +55,7 @@ class Run:
     def __init__(self, options, folder, peers, goals):
         self.options, self.folder, self.peers, self.goals = options, folder, peers, goals
         self.tables, self.done, self.machine = {}, [], machine.describe()
+        self.stolen = machine.Stolen()
         if options.peer:
             peers.keep([*self.ALWAYS, *options.peer.split(",")])
         goals.asked = peers.names()
@@ -92,6 +93,7 @@ class Run:
         """Prints and writes what is known. FAILURE: why the run ended before its end, or None."""
         try:
             self.goals.print()
+            print(f"(the host took {self.stolen.percent():.1f}% of the CPUs' time meanwhile)")
             if failure:
                 print(textwrap.fill(f"({', '.join(self.not_measured())}: not measured: {failure.strip()})", 80))
             sys.stdout.flush()
@@ -104,7 +106,8 @@ class Run:
 
     def write_json(self, failure):
         options = {key: str(value) if isinstance(value, pathlib.Path) else value for key, value in vars(self.options).items()}
-        told = {"machine": self.machine, "options": options, "left_out": [name for name, _ in self.peers.left_out],
+        told = {"machine": self.machine, "stolen_percent": self.stolen.percent(), "options": options,
+                "left_out": [name for name, _ in self.peers.left_out],
                 "failure": failure, "not_measured": self.not_measured(), "tables": self.tables,
                 "goals": [goal._asdict() for goal in self.goals.rows]}
         self.options.json.write_text(json.dumps(told, indent=1) + "\n")

@@ -3,6 +3,7 @@
 import argparse
 import itertools
 import json
+import re
 import random
 import types
 
@@ -123,6 +124,14 @@ class TestArrivals:
 
 
 class TestMachine:
+    def test_what_the_host_takes_is_counted_from_the_beginning(self, tmp_path):
+        stat = tmp_path / "stat"
+        stat.write_text("cpu  100 0 50 800 0 0 0 50 10 0\ncpu0 1 2 3\n")
+        stolen = machine.Stolen(stat)
+        assert stolen.percent() == 0
+        stat.write_text("cpu  150 0 75 900 0 0 0 75 60 0\ncpu0 1 2 3\n")
+        assert stolen.percent() == pytest.approx(12.5)
+
     def test_a_governor_is_named_where_there_is_one(self, tmp_path):
         assert machine.governor(tmp_path) == []
         for cpu, name in ((0, "powersave"), (1, "performance"), (2, "powersave")):
@@ -198,7 +207,8 @@ class TestEnd:
     def test_by_a_failure(self, monkeypatch, capsys, tmp_path, error, status, why):
         assert self.end(monkeypatch, error, tmp_path / "run.json") == status
         said = capsys.readouterr()
-        assert said.err == f"bench/x: {why}\n" and said.out.endswith(f"reached\n(second, third: not measured: {why})\n")
+        assert said.err == f"bench/x: {why}\n"
+        assert re.search(rf"reached\n\(the host took .*\)\n\(second, third: not measured: {why}\)\n$", said.out)
         told = json.loads((tmp_path / "run.json").read_text())
         assert told["failure"] == why and told["not_measured"] == ["second", "third"]
         assert told["tables"] == {"first": {"x": [1]}}

@@ -86,6 +86,21 @@ pace_rate(const struct pace *pace, uint64_t count, double seconds)
 	return (double)count / seconds;
 }
 
+/*
+ * rate_left is the part of RATE, at which requests were due, at which they left: fewer than were due, if some never did, or in
+ * more time, if they were late.
+ */
+static double
+rate_left(const struct summary *summary, double rate)
+{
+	double left = (double)(summary->complete + summary->unfinished), due = left + (double)summary->missed;
+	double share = due > 0 ? left / due : 0;
+
+	if (summary->left.span_ns > summary->due.span_ns)
+		share *= (double)summary->due.span_ns / (double)summary->left.span_ns;
+	return rate * share;
+}
+
 static void
 take_rates(struct summary *summary, const struct cell *cell)
 {
@@ -107,10 +122,9 @@ take_rates(struct summary *summary, const struct cell *cell)
 		    cell->open_loop ? summary_ms(summary->total.mean) : at_a_time * summary->time_per_request_all_ms;
 	}
 	if (cell->open_loop) {
-		uint64_t left = summary->complete + summary->unfinished;
-
-		summary->rps_due = pace_rate(&summary->due, left + summary->missed, seconds);
-		summary->rps_started = pace_rate(&summary->left, left, seconds);
+		summary->rps_due =
+		    pace_rate(&summary->due, summary->complete + summary->unfinished + summary->missed, seconds);
+		summary->rps_started = rate_left(summary, summary->rps_due);
 	}
 }
 

@@ -27,7 +27,7 @@ struct summary {
 	double rps;
 	struct pace due, left; /* open loop */
 	double rps_due;        /* open loop: requests per second that were due, from the first to the last; else 0 */
-	double rps_started;    /* and that left */
+	double rps_started;    /* and that left, within the same time, or the time that they took if it was longer */
 	/* The two times are NAN where nothing was complete. */
 	/* ab's "mean": requests at a time * duration / complete; open loop: the mean response time, by Little's law the same */
 	double time_per_request_ms;

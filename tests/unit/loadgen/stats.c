@@ -161,9 +161,43 @@ test_rates_are_those_of_the_gaps(void **state)
 
 	(void)state;
 	assert_int_equal(stats_init(&result.stats), 0);
+	result.stats.complete = 100;
 	summary_make(&summary, &cell, &result);
 	assert_true(fabs(summary.rps_due - 100) < 1e-9);
 	assert_true(fabs(summary.rps_started - 50) < 1e-9);
+	stats_deinit(&result.stats);
+}
+
+/* However fast a few went at first: they are set against the time in which all were due. */
+static void
+test_what_was_never_sent_lowers_the_rate_that_was(void **state)
+{
+	struct config config = {.requests = CONFIG_UNLIMITED, .pipeline = 1, .threads = 1};
+	struct cell cell = {.config = &config, .concurrency = 5, .open_loop = true, .ramp = {.from = 500, .to = 500}};
+	struct result result = {
+	    .duration_ns = 4 * NS_PER_SEC,
+	    .due = {.gaps = 1999, .span_ns = 1999 * NS_PER_SEC / 500},
+	    .left = {.gaps = 99, .span_ns = 99 * NS_PER_SEC / 500},
+	};
+	struct summary summary;
+
+	(void)state;
+	assert_int_equal(stats_init(&result.stats), 0);
+	result.stats.unfinished = 100;
+	result.stats.missed = 1900;
+	summary_make(&summary, &cell, &result);
+	assert_true(fabs(summary.rps_due - 500) < 1e-9);
+	assert_true(fabs(summary.rps_started - 25) < 1e-9);
+	assert_true(fabs(summary.checks[CHECK_RATE].measured - summary.rps_started / summary.rps_due) < 1e-9);
+	result.stats.unfinished = 0;
+	result.stats.missed = 2000;
+	summary_make(&summary, &cell, &result);
+	assert_true(summary.rps_started == 0);
+	result.stats.complete = 2000; /* all left, the last a millisecond early: nothing left faster than it was due */
+	result.stats.missed = 0;
+	result.left = (struct pace){.gaps = 1999, .span_ns = result.due.span_ns - NS_PER_MS};
+	summary_make(&summary, &cell, &result);
+	assert_true(summary.rps_started == summary.rps_due);
 	stats_deinit(&result.stats);
 }
 
@@ -225,6 +259,7 @@ main(void)
 	    cmocka_unit_test(test_merging_adds_up),
 	    cmocka_unit_test(test_departures_of_threads_lie_side_by_side),
 	    cmocka_unit_test(test_rates_are_those_of_the_gaps),
+	    cmocka_unit_test(test_what_was_never_sent_lowers_the_rate_that_was),
 	    cmocka_unit_test(test_a_summary_has_abs_formulas),
 	    cmocka_unit_test(test_a_summary_of_nothing_has_no_times),
 	};

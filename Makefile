@@ -126,6 +126,7 @@ async_server/ws_message_LINK := -Wl,--wrap=realloc
 async_server/ws_deflate_LINK := -Wl,--wrap=inflateInit2_,--wrap=deflateInit2_,--wrap=inflate
 loadgen/config_options_LINK := -Wl,--wrap=reallocarray
 loadgen/dial_LINK := -Wl,--wrap=setsockopt
+loadgen/pacer_LINK := -Wl,--wrap=reallocarray
 loadgen/tls_LINK := -Wl,--wrap=calloc
 loadgen/tunnel_LINK := -Wl,--wrap=calloc
 # In this one, writers die while they hold the lock.

@@ -76,7 +76,8 @@ struct result {
 	uint64_t warmup_ns;     /* cut off before the figures begin */
 	uint64_t wall_offset_ns; /* CLOCK_REALTIME minus CLOCK_MONOTONIC */
 	int64_t document_len;    /* body length of the first good response; -1: there was none */
-	struct sample *samples;  /* stats.complete of them with -g, else NULL */
+	struct sample *samples;  /* with -g: stats.complete + stats.overdue of them; else NULL */
+	size_t samples_len;
 };
 
 #endif

@@ -95,7 +95,7 @@ add_figures(struct row *row, const struct result *result)
 static int
 keep_samples(struct sweep *sweep, struct result *result)
 {
-	size_t len = sweep->samples_len + (size_t)result->stats.complete;
+	size_t len = sweep->samples_len + result->samples_len;
 	struct sample *all;
 
 	if (sweep->samples_len == 0) { /* without a copy: there may be millions */
@@ -106,7 +106,7 @@ keep_samples(struct sweep *sweep, struct result *result)
 		all = reallocarray(sweep->samples, len, sizeof(*all));
 		if (all == NULL)
 			return -ENOMEM;
-		memcpy(&all[sweep->samples_len], result->samples, (size_t)result->stats.complete * sizeof(*all));
+		memcpy(&all[sweep->samples_len], result->samples, result->samples_len * sizeof(*all));
 		sweep->samples = all;
 	}
 	sweep->samples_len = sweep->samples != NULL ? len : 0;

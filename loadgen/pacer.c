@@ -154,6 +154,23 @@ together(const struct worker *worker, uint64_t until_ns)
 	return due > ONE_BY_ONE ? (uint64_t)(due / ONE_BY_ONE) : 1;
 }
 
+/* keep_samples: requests that never started have waited since they were due, and spent no time on anything else. */
+static void
+keep_samples(struct worker *worker, uint64_t count, uint64_t due_ns, uint64_t end_ns)
+{
+	const struct timing timing = {
+	    .due_ns = due_ns,
+	    .start_ns = due_ns,
+	    .connected_ns = due_ns,
+	    .secured_ns = due_ns,
+	    .sent_ns = due_ns,
+	    .end_ns = end_ns,
+	};
+
+	for (; worker->samples != NULL && count > 0; count--)
+		worker_keep_sample(worker, &timing);
+}
+
 /* miss counts COUNT requests that were due at DUE_NS and never started, in the distribution too where they are OVERDUE. */
 static void
 miss(struct worker *worker, uint64_t count, uint64_t due_ns, uint64_t end_ns, bool overdue)
@@ -169,6 +186,7 @@ miss(struct worker *worker, uint64_t count, uint64_t due_ns, uint64_t end_ns, bo
 	if (overdue) {
 		stats->overdue += count;
 		histogram_record_many(&stats->total, end_ns - due_ns, count);
+		keep_samples(worker, count, due_ns, end_ns);
 	}
 }
 

@@ -157,15 +157,17 @@ join_threads(struct runner *runner)
 static int
 collect_samples(const struct runner *runner, struct result *result)
 {
-	size_t len = 0;
+	size_t len = (size_t)(result->stats.complete + result->stats.overdue);
 
-	result->samples = calloc(result->stats.complete + 1, sizeof(*result->samples));
+	result->samples = calloc(len + 1, sizeof(*result->samples));
 	if (result->samples == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < runner->len; i++) {
-		memcpy(&result->samples[len], runner->workers[i].samples,
-		    runner->workers[i].stats.complete * sizeof(*result->samples));
-		len += runner->workers[i].stats.complete;
+		const struct worker *worker = &runner->workers[i];
+
+		memcpy(&result->samples[result->samples_len], worker->samples,
+		    worker->samples_len * sizeof(*result->samples));
+		result->samples_len += worker->samples_len;
 	}
 	return 0;
 }

@@ -76,6 +76,13 @@ series_begin(struct series *series, uint64_t begin_ns)
 	}
 }
 
+static void
+lengthen(struct series *series, size_t len)
+{
+	if (len > series_len(series))
+		atomic_store_explicit(&series->len, len, memory_order_release);
+}
+
 /* make_second returns the second INDEX, which exists from now on, or NULL: out of memory. */
 static struct series_second *
 make_second(struct series *series, size_t index)
@@ -90,8 +97,7 @@ make_second(struct series *series, size_t index)
 		if (index >= series->made)
 			series->made = index + 1;
 	}
-	if (index >= series_len(series))
-		atomic_store_explicit(&series->len, index + 1, memory_order_release);
+	lengthen(series, index + 1);
 	return second;
 }
 
@@ -147,6 +153,15 @@ series_record(struct series *series, uint64_t end_ns, uint64_t total_ns, uint64_
 	add_times(&second->times[step_of(total_ns)], 1);
 }
 
+void
+series_extend(struct series *series, uint64_t end_ns)
+{
+	uint64_t after = end_ns > series->begin_ns ? end_ns - series->begin_ns : 0;
+	uint64_t len = after / SERIES_INTERVAL_NS + (after % SERIES_INTERVAL_NS > 0);
+
+	lengthen(series, len < SERIES_MAX ? (size_t)len : SERIES_MAX);
+}
+
 int
 series_merge(struct series *into, const struct series *from)
 {
@@ -166,6 +181,7 @@ series_merge(struct series *into, const struct series *from)
 		for (size_t step = 0; step < SERIES_TIMES; step++)
 			add_times(&sum->times[step], atomic_load_explicit(&second->times[step], memory_order_relaxed));
 	}
+	lengthen(into, series_len(from));
 	return 0;
 }
 

@@ -37,7 +37,7 @@ struct series {
 	uint64_t present_ns;           /* when it began */
 	size_t made;                   /* seconds up to the last that exists; after series_begin more than len */
 	/* For all. */
-	_Atomic size_t len; /* seconds up to the last in which something happened; published with release */
+	_Atomic size_t len;                     /* seconds up to the last that counts; published with release */
 	struct series_second *_Atomic *seconds; /* SERIES_MAX pointers, untouched pages until used */
 };
 
@@ -65,10 +65,13 @@ void series_begin(struct series *series, uint64_t begin_ns);
  */
 void series_record(struct series *series, uint64_t end_ns, uint64_t total_ns, uint64_t bytes_received, bool failed);
 
+/* series_extend: the seconds go on until END_NS, also where nothing happens in them. */
+void series_extend(struct series *series, uint64_t end_ns);
+
 /* series_merge adds FROM to INTO, second by second from the beginning of each. Returns 0 or -ENOMEM. */
 MUST_CHECK int series_merge(struct series *into, const struct series *from);
 
-/* series_len returns the seconds up to the last in which something happened; any thread may call it. */
+/* series_len returns the seconds up to the last in which something happened, or until it was extended; any thread may call it. */
 static inline size_t
 series_len(const struct series *series)
 {

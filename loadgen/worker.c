@@ -141,14 +141,21 @@ set_phase(struct worker *worker, uint64_t end_ns)
 	event_add(&worker->phase, &after);
 }
 
+static void
+forget(struct worker *worker)
+{
+	stats_reset(&worker->stats);
+	worker->bytes_told = 0;
+	worker->samples_len = 0;
+}
+
 /* begin_counting: from NOW_NS on everything counts. What is under way then ends as part of the quota. */
 static void
 begin_counting(struct worker *worker, uint64_t now_ns)
 {
 	const struct config *config = worker->cell->config;
 
-	stats_reset(&worker->stats);
-	worker->bytes_told = 0;
+	forget(worker);
 	worker->stats.begin_ns = now_ns;
 	worker->stats.most_open = atomic_load_explicit(&worker->open, memory_order_relaxed);
 	series_begin(&worker->stats.series, now_ns);
@@ -234,14 +241,17 @@ begin(struct worker *worker)
 
 /* note_under_way counts a request under way at NOW_NS, when the slowest answer took SLOWEST_NS. */
 static void
-note_under_way(struct stats *stats, const struct timing *timing, uint64_t now_ns, uint64_t slowest_ns)
+note_under_way(struct worker *worker, const struct timing *timing, uint64_t now_ns, uint64_t slowest_ns)
 {
-	uint64_t age_ns = now_ns - timing->due_ns;
+	struct stats *stats = &worker->stats;
+	struct timing until_now = *timing;
 
+	until_now.end_ns = now_ns;
 	stats_record_under_way(stats, timing->start_ns, now_ns);
-	if (age_ns > slowest_ns) {
+	if (now_ns - timing->due_ns > slowest_ns) {
 		stats->overdue++;
-		histogram_record(&stats->total, age_ns);
+		histogram_record(&stats->total, now_ns - timing->due_ns);
+		worker_keep_sample(worker, &until_now);
 	}
 }
 
@@ -260,7 +270,7 @@ note_unfinished(struct worker *worker, uint64_t now_ns)
 		const struct conn *conn = &worker->conns[i];
 
 		for (uint32_t nth = 0; nth < conn->len; nth++)
-			note_under_way(stats, &conn_flight(conn, nth)->timing, now_ns, slowest);
+			note_under_way(worker, &conn_flight(conn, nth)->timing, now_ns, slowest);
 	}
 	if (worker->cell->open_loop)
 		pacer_end(worker, now_ns, slowest);
@@ -314,6 +324,15 @@ count_cpu(struct worker *worker)
 		stats->cpu_share = (double)stats->cpu_ns / (double)(stats->end_ns - stats->begin_ns);
 }
 
+/* note_seconds: those in which nothing was answered any more count, too, up to the time limit, which the end is a moment behind. */
+static void
+note_seconds(struct stats *stats, uint64_t limit_ns)
+{
+	uint64_t limit = limit_ns > 0 ? stats->begin_ns + limit_ns : UINT64_MAX;
+
+	series_extend(&stats->series, stats->end_ns < limit ? stats->end_ns : limit);
+}
+
 /* settle makes the counts final. */
 static void
 settle(struct worker *worker)
@@ -323,7 +342,7 @@ settle(struct worker *worker)
 	bool cut = worker->active > 0 || !all_started(worker); /* the time was up, or the run interrupted */
 
 	if (worker->warming) { /* interrupted before anything counted */
-		stats_reset(stats);
+		forget(worker);
 		stats->begin_ns = stats->end_ns = clock_now_ns();
 		series_begin(&stats->series, stats->begin_ns);
 		return;
@@ -331,8 +350,10 @@ settle(struct worker *worker)
 	if (cut)
 		stats->end_ns = clock_now_ns();
 	count_cpu(worker); /* first: what counting the rest takes is no part of the load */
-	if (cut)
-		note_unfinished(worker, stats->end_ns);
+	if (!cut)
+		return;
+	note_unfinished(worker, stats->end_ns);
+	note_seconds(stats, worker->cell->config->time_limit_ns);
 }
 
 void *

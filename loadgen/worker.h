@@ -74,7 +74,7 @@ struct worker {
 	uint64_t dialed;        /* sockets opened: whose turn it is of the local addresses */
 	struct stats stats;
 	struct sample *samples; /* with -g, else NULL */
-	size_t samples_room;
+	size_t samples_len, samples_room;
 	struct response_memo memo;
 	struct heartbeat heartbeat;
 	struct event beat; /* every HEARTBEAT_NS */
@@ -111,6 +111,9 @@ void worker_release(struct worker *worker, struct conn *conn, uint64_t now_ns);
 /* worker_record counts the end of FLIGHT, with what is known of the response and FAILURE or FAILURE_NONE. */
 void worker_record(
     struct worker *worker, struct flight *flight, const struct response_facts *facts, enum failure failure);
+
+/* worker_keep_sample remembers, for -g, a request that ended, or one with its age; instants that never came are 0. */
+void worker_keep_sample(struct worker *worker, const struct timing *timing);
 
 /* worker_show lets other threads see the counts; not in the warm-up, of which nothing counts. */
 void worker_show(struct worker *worker);

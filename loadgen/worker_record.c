@@ -19,36 +19,6 @@ judge_length(struct worker *worker, size_t index, int64_t len)
 	return len == *expected || worker->cell->config->variable_length ? FAILURE_NONE : FAILURE_LENGTH;
 }
 
-/* keep_sample remembers a request for -g. */
-static void
-keep_sample(struct worker *worker, const struct timing *timing)
-{
-	if (worker->stats.complete >= worker->samples_room) { /* more than that after a failure of this */
-		size_t room = worker->samples_room * 2;
-		struct sample *samples = reallocarray(worker->samples, room, sizeof(*samples));
-
-		if (samples == NULL) {
-			worker_abort(worker, CELL_RESOURCES, ENOMEM);
-			return;
-		}
-		worker->samples = samples;
-		worker->samples_room = room;
-	}
-	worker->samples[worker->stats.complete] = (struct sample){
-	    .start_ns = timing->start_ns,
-	    .connect_ns = timing->secured_ns - timing->start_ns,
-	    .total_ns = timing->end_ns - timing->due_ns,
-	    .waiting_ns = timing->first_ns > timing->sent_ns ? timing->first_ns - timing->sent_ns : 0,
-	};
-}
-
-void
-worker_show(struct worker *worker)
-{
-	atomic_store_explicit(&worker->complete, worker->stats.complete, memory_order_relaxed);
-	atomic_store_explicit(&worker->errors, worker->stats.errors, memory_order_relaxed);
-}
-
 /* fill_gaps gives the instants that never came those of the next one. */
 static void
 fill_gaps(struct timing *timing)
@@ -64,6 +34,43 @@ fill_gaps(struct timing *timing)
 }
 
 void
+worker_keep_sample(struct worker *worker, const struct timing *known)
+{
+	struct timing timing = *known;
+
+	if (worker->samples == NULL || worker->end > CELL_INTERRUPTED)
+		return;
+	if (worker->samples_len == worker->samples_room) { /* more than that after a failure of this */
+		size_t room = worker->samples_room * 2;
+		struct sample *samples = reallocarray(worker->samples, room, sizeof(*samples));
+
+		if (samples == NULL) {
+			if (worker->end == CELL_INTERRUPTED)
+				worker->end =
+				    CELL_DONE; /* the abort counts: figures without all rows are not reported */
+			worker_abort(worker, CELL_RESOURCES, ENOMEM);
+			return;
+		}
+		worker->samples = samples;
+		worker->samples_room = room;
+	}
+	fill_gaps(&timing);
+	worker->samples[worker->samples_len++] = (struct sample){
+	    .start_ns = timing.start_ns,
+	    .connect_ns = timing.secured_ns - timing.start_ns,
+	    .total_ns = timing.end_ns - timing.due_ns,
+	    .waiting_ns = timing.first_ns > timing.sent_ns ? timing.first_ns - timing.sent_ns : 0,
+	};
+}
+
+void
+worker_show(struct worker *worker)
+{
+	atomic_store_explicit(&worker->complete, worker->stats.complete, memory_order_relaxed);
+	atomic_store_explicit(&worker->errors, worker->stats.errors, memory_order_relaxed);
+}
+
+void
 worker_record(struct worker *worker, struct flight *flight, const struct response_facts *facts, enum failure failure)
 {
 	struct timing *timing = &flight->timing;
@@ -76,8 +83,7 @@ worker_record(struct worker *worker, struct flight *flight, const struct respons
 	stats->non_2xx += refused;
 	stats->errors += refused || failure != FAILURE_NONE;
 	stats->bytes_body += facts->body_len;
-	if (worker->samples != NULL)
-		keep_sample(worker, timing);
+	worker_keep_sample(worker, timing);
 	stats_record(stats, timing, failure);
 	if (worker->cell->open_loop)
 		stats_record_open(stats, timing, flight->queued, flight->retried);

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import statistics
 import subprocess
 import threading
 import time
@@ -183,6 +184,55 @@ class TestNothingIsLeftOut:
         assert cell["latency_ms"]["p50"] >= 300
         assert f"{cell['missed']} request{' was' if cell['missed'] == 1 else 's were'} due and had not begun when time was up" in report
         assert f"{cell['overdue']} of these had waited longer than any answer took" in report
+
+
+class TestSilenceToTheEnd:
+    """A server that answers twenty requests, and then none: each report shows what came after."""
+
+    @pytest.fixture(scope="class", params=[["--rate", 100, "-c", 4, "--threads", 2], ["-c", 4]], ids=["open", "closed"])
+    def silent(self, request, tmp_path_factory):
+        def script(peer):
+            while peer.request() and len(answered) < 20:
+                answered.append(time.monotonic())
+                peer.send(OK)
+            time.sleep(4)
+
+        answered = []
+        path = tmp_path_factory.mktemp("silent")
+        with ScriptedServer(script) as server:
+            done = loadgen("-q", "-k", *request.param, "--duration", 2.5, "--json", path / "j", "-g", path / "g", "--series",
+                           path / "s", "--hgrm", path / "h", server.url)
+        (cell,) = json.loads((path / "j").read_text())["cells"]
+        assert cell["complete"] >= 20 and cell["overdue"] >= 4, done.stderr
+        return cell, path
+
+    def test_the_seconds_go_on(self, silent):
+        cell, path = silent
+        rows = [line.split(",") for line in (path / "s").read_text().splitlines()[1:]]
+        assert [second["t"] for second in cell["series"]] == [int(row[4]) for row in rows] == [0, 1, 2]
+        assert (cell["series"][2]["complete"], cell["series"][2]["p50_ms"], rows[2][5], rows[2][-1]) == (0, None, "0", "")
+        assert sum(second["complete"] for second in cell["series"]) == cell["complete"]
+
+    def test_g_has_each_with_its_age(self, silent):
+        cell, path = silent
+        rows = [list(map(int, line.split("\t")[1:])) for line in (path / "g").read_text().splitlines()[1:]]
+        counted = re.search(r"Total count *= *(\d+)", (path / "h").read_text())
+        assert len(rows) == cell["complete"] + cell["overdue"] == int(counted[1])
+        assert max(total for _, _, _, total, _ in rows) == pytest.approx(cell["latency_ms"]["max"], abs=1)
+        assert statistics.mean(total for _, _, _, total, _ in rows) == pytest.approx(cell["latency_ms"]["mean"], abs=1)
+        overdue = rows[cell["complete"]:]
+        assert all(abs(connect + processing - total) <= 1 for _, connect, processing, total, _ in rows)
+        assert all(connect <= 1000 and wait > 500 for _, connect, _, _, wait in overdue[-4:])
+
+    def test_what_never_left_was_not_sent(self, silent):
+        cell, _ = silent
+        if cell["load"] == "closed":
+            assert cell["rate"] is None
+            return
+        left = cell["complete"] + cell["unfinished"]
+        assert cell["rate"]["due"] == pytest.approx(100, rel=0.01)
+        assert cell["rate"]["started"] == pytest.approx(100 * left / (left + cell["missed"]), rel=0.02)
+        assert check_of(cell, "rate")["measured"] == pytest.approx(cell["rate"]["started"] / cell["rate"]["due"])
 
 
 class Unwilling(ScriptedServer):

@@ -6,7 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 
 #include "common/clock.h"
 #include "loadgen/worker.h"
@@ -19,6 +21,17 @@ static struct config config;
 static struct cell cell;
 static struct shared shared;
 static struct worker worker;
+
+static bool out_of_memory;
+
+void *__real_reallocarray(void *memory, size_t count, size_t size);
+void *__wrap_reallocarray(void *memory, size_t count, size_t size);
+
+void *
+__wrap_reallocarray(void *memory, size_t count, size_t size)
+{
+	return out_of_memory ? NULL : __real_reallocarray(memory, count, size);
+}
 
 /* set_up makes thread INDEX of COUNT, which has not begun a request, along RAMP. */
 static void
@@ -66,6 +79,65 @@ test_each_has_its_age(void **state)
 	assert_int_equal(stats->due.first_ns, ORIGIN_NS);
 	assert_int_equal(stats->due.last_ns, ORIGIN_NS + 10 * NS_PER_SEC - NS_PER_MS);
 	stats_deinit(&worker.stats);
+}
+
+/* with_samples has WORKER remember its requests, as -g does. */
+static void
+with_samples(enum cell_end end)
+{
+	set_up(ARRIVALS_CONSTANT, steady(1000), 0, 1);
+	worker.base = event_base_new();
+	worker.end = end;
+	worker.samples = calloc(1, sizeof(*worker.samples));
+	worker.samples_room = 1;
+	worker.samples_len = 0;
+	assert_true(worker.base != NULL && worker.samples != NULL);
+}
+
+static void
+without_samples(void)
+{
+	event_base_free(worker.base);
+	free(worker.samples);
+	worker.base = NULL;
+	worker.samples = NULL;
+	worker.end = CELL_DONE;
+	stats_deinit(&worker.stats);
+}
+
+static void
+test_each_has_a_row_with_its_age(void **state)
+{
+	(void)state;
+	with_samples(CELL_DONE);
+	end_after(10, 2);
+	assert_int_equal(worker.samples_len, 8000);
+	for (uint64_t i = 0; i < worker.samples_len; i++) {
+		const struct sample *sample = &worker.samples[i];
+
+		assert_int_equal(sample->start_ns, ORIGIN_NS + i * NS_PER_MS);
+		assert_int_equal(sample->connect_ns, 0);
+		assert_int_equal(sample->total_ns, 10 * NS_PER_SEC - i * NS_PER_MS);
+		assert_int_equal(sample->waiting_ns, sample->total_ns);
+	}
+	without_samples();
+}
+
+/* Not those of an interrupted run either: its figures count. */
+static void
+test_rows_without_memory_are_not_left_out_in_silence(void **state)
+{
+	(void)state;
+	for (enum cell_end end = CELL_DONE; end <= CELL_INTERRUPTED; end++) {
+		with_samples(end);
+		out_of_memory = true;
+		end_after(10, 2);
+		out_of_memory = false;
+		assert_int_equal(worker.end, CELL_RESOURCES);
+		assert_int_equal(worker.error, ENOMEM);
+		assert_int_equal(worker.samples_len, 1);
+		without_samples();
+	}
 }
 
 /* within tells whether MEASURED is EXPECTED to within 1 part in 1000. */
@@ -158,6 +230,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_each_has_its_age),
+	    cmocka_unit_test(test_each_has_a_row_with_its_age),
+	    cmocka_unit_test(test_rows_without_memory_are_not_left_out_in_silence),
 	    cmocka_unit_test(test_a_day_of_them_is_counted_exactly_and_soon),
 	    cmocka_unit_test(test_what_was_due_in_the_warm_up_is_not_counted),
 	    cmocka_unit_test(test_no_more_are_missed_than_were_asked_for),

@@ -71,6 +71,37 @@ test_seconds_are_apart(void **state)
 	series_deinit(&series);
 }
 
+static void
+test_seconds_in_which_nothing_happened_are_seconds(void **state)
+{
+	struct series series, sum;
+
+	(void)state;
+	assert_int_equal(series_init(&series), 0);
+	assert_int_equal(series_init(&sum), 0);
+	series_begin(&series, 5 * SECOND);
+	series_extend(&series, 4 * SECOND); /* before the beginning */
+	series_extend(&series, 5 * SECOND);
+	assert_int_equal(series_len(&series), 0);
+	series_extend(&series, 5 * SECOND + 1);
+	assert_int_equal(series_len(&series), 1);
+	series_record(&series, 6 * SECOND, MS, 1, false);
+	series_extend(&series, 9 * SECOND);
+	assert_int_equal(series_len(&series), 4);
+	assert_int_equal(figures_of(&series, 2, 2).complete, 0);
+	assert_int_equal(figures_of(&series, 0, 4).complete, 1);
+	series_extend(&series, 7 * SECOND); /* never shorter */
+	assert_int_equal(series_len(&series), 4);
+	assert_int_equal(series_merge(&sum, &series), 0);
+	assert_int_equal(series_len(&sum), 4);
+	series_extend(&series, UINT64_MAX);
+	assert_int_equal(series_len(&series), SERIES_MAX);
+	series_begin(&series, 0);
+	assert_int_equal(series_len(&series), 0);
+	series_deinit(&series);
+	series_deinit(&sum);
+}
+
 static int
 compare(const void *a, const void *b)
 {
@@ -295,6 +326,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_seconds_are_apart),
+	    cmocka_unit_test(test_seconds_in_which_nothing_happened_are_seconds),
 	    cmocka_unit_test(test_percentiles_are_those_of_sorting),
 	    cmocka_unit_test(test_what_lies_outside_goes_to_the_ends),
 	    cmocka_unit_test(test_later_than_a_day_is_the_last_second),

@@ -63,9 +63,9 @@ set_int(const struct option_row *row, void *field, const char *value, char *erro
 	long long number;
 
 	errno = 0;
-	number = strtoll(value, &end, 10);
-	if (*value == '\0' || *value == ' ' || *end != '\0' || errno != 0 || (double)number < row->min ||
-	    (double)number > row->max) {
+	number = strtoll(value, &end, 10); /* which would take " 5" and "+5" */
+	if (*value == '\0' || (*value != '-' && (*value < '0' || *value > '9')) || *end != '\0' || errno != 0 ||
+	    (double)number < row->min || (double)number > row->max) {
 		snprintf(error, error_size, "must be a whole number from %.0f to %.0f", row->min, row->max);
 		return -EINVAL;
 	}
@@ -118,6 +118,13 @@ set_choice(const struct option_row *row, void *field, const char *value, char *e
 	}
 	snprintf(error, error_size, "must be one of %s", row->choices);
 	return -EINVAL;
+}
+
+/* shown is VALUE as it stands in a message, where nothing at all would not be seen. */
+static const char *
+shown(const char *value)
+{
+	return *value != '\0' ? value : "\"\"";
 }
 
 static int
@@ -300,9 +307,9 @@ options_read(const struct options_program *program, void *config, int argc, char
 		}
 		if (set_value(row, config, optarg, why, sizeof(why)) != 0) {
 			if (got >= LONG_ONLY)
-				snprintf(error, error_size, "--%s %s: %s", row->name, optarg, why);
+				snprintf(error, error_size, "--%s %s: %s", row->name, shown(optarg), why);
 			else
-				snprintf(error, error_size, "-%c %s: %s", row->short_name, optarg, why);
+				snprintf(error, error_size, "-%c %s: %s", row->short_name, shown(optarg), why);
 			return -EINVAL;
 		}
 	}
@@ -360,7 +367,7 @@ options_set(const struct options_program *program, void *config, const char *nam
 		return -EINVAL;
 	}
 	if (set_value(row, config, value, why, sizeof(why)) != 0) {
-		snprintf(error, error_size, "%s = %s: %s", name, value, why);
+		snprintf(error, error_size, "%s = %s: %s", name, shown(value), why);
 		return -EINVAL;
 	}
 	return 0;

@@ -155,7 +155,9 @@ test_a_mistake_gets_one_line_and_status_2(void **state)
 	    {"-n 0", "prog: -n 0: must be a whole number from 1 to 100\n"},
 	    {"-n 101", "prog: -n 101: must be a whole number from 1 to 100\n"},
 	    {"--number 5x", "prog: --number 5x: must be a whole number from 1 to 100\n"},
-	    {"--number=", "prog: --number : must be a whole number from 1 to 100\n"},
+	    {"--number=", "prog: --number \"\": must be a whole number from 1 to 100\n"},
+	    {"--number +5", "prog: --number +5: must be a whole number from 1 to 100\n"},
+	    {"-n=5", "prog: -n =5: must be a whole number from 1 to 100\n"},
 	    {"--number 99999999999999999999",
 		"prog: --number 99999999999999999999: must be a whole number from 1 to 100\n"},
 	    {"--wait -1", "prog: --wait -1: must be a number of seconds from 0 to 60\n"},
@@ -215,6 +217,9 @@ test_a_setting_by_name(void **state)
 	assert_int_equal(config.number, 9);
 	assert_int_equal(options_set(&program, &config, "number", "900", error, sizeof(error)), -EINVAL);
 	assert_string_equal(error, "number = 900: must be a whole number from 1 to 100");
+	assert_int_equal(options_set(&program, &config, "number", "", error, sizeof(error)), -EINVAL);
+	assert_string_equal(error, "number = \"\": must be a whole number from 1 to 100");
+	assert_int_equal(options_set(&program, &config, "number", "\t9", error, sizeof(error)), -EINVAL);
 	assert_int_equal(options_set(&program, &config, "colour", "1", error, sizeof(error)), -ENOENT);
 	assert_string_equal(error, "unknown setting colour");
 	assert_int_equal(config.number, 9);

@@ -194,13 +194,15 @@ static int
 init_tls(struct sweep *sweep)
 {
 	char error[256];
-	bool wanted = false;
+	const struct tls_options *options = &sweep->config->tls;
+	/* What they say is looked at where no target needs it, too. */
+	bool wanted = options->protocol != NULL || options->ciphers != NULL || options->certificate != NULL;
 	int result = 0;
 
 	for (size_t i = 0; i < sweep->targets_len; i++)
 		wanted |= sweep->targets[i].tls;
 	if (wanted)
-		result = tls_context_open(&sweep->tls, &sweep->config->tls, error, sizeof(error));
+		result = tls_context_open(&sweep->tls, options, error, sizeof(error));
 	if (result != 0)
 		complain("%s", error);
 	return status_of(result);

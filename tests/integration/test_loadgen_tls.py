@@ -224,8 +224,9 @@ class TestAgreement:
         (1, ["-E", "/"], "-E /: cannot read the file: Is a directory"),
         (2, ["-E", "/dev/null"], "-E /dev/null: the file has no certificate that can be read"),
     ])
-    def test_an_option_that_cannot_be_had_is_one_line(self, status, options, says):
-        done = loadgen(*options, "https://127.0.0.1:1/")
+    @pytest.mark.parametrize("scheme", ["https", "http"])
+    def test_an_option_that_cannot_be_had_is_one_line(self, status, options, says, scheme):
+        done = loadgen(*options, f"{scheme}://127.0.0.1:1/")
         assert (done.returncode, done.stdout) == (status, "")
         assert done.stderr.startswith(f"loadgen: {says}") and done.stderr.count("\n") == 1
 

@@ -29,6 +29,27 @@ is_picture(const char *path)
 	       (suffix != NULL && (strcmp(suffix, ".svg") == 0 || strcmp(suffix, ".png") == 0));
 }
 
+/* check_strings: a value that is empty is a variable of a script that has none. */
+static void
+check_strings(const struct config *config)
+{
+	const struct {
+		const char *option, *value;
+	} strings[] = {
+	    {"-p", config->post_file},
+	    {"-u", config->put_file},
+	    {"--urls", config->urls_file},
+	    {"-X", config->proxy},
+	    {"-f", config->tls.protocol},
+	    {"-Z", config->tls.ciphers},
+	    {"-E", config->tls.certificate},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(strings); i++)
+		if (strings[i].value != NULL && *strings[i].value == '\0')
+			options_fail(&config_options, "%s \"\": must not be empty", strings[i].option);
+}
+
 static void
 check_outputs(struct config *config)
 {
@@ -112,6 +133,7 @@ check_concurrency(const struct config *config)
 static void
 check_consistency(struct config *config)
 {
+	check_strings(config);
 	settle_load(config);
 	config->spec.proxied = config->proxy != NULL;
 	check_concurrency(config);
@@ -141,8 +163,7 @@ open_body(struct config *config)
 	result = request_open_body(&config->spec, file);
 	if (result == 0)
 		return;
-	complain(
-	    "cannot read the body from %s: %s", file, result == -EINVAL ? "not a regular file" : strerror(-result));
+	complain("cannot read the body from %s: %s", file, request_body_error(result));
 	exit(1);
 }
 

@@ -87,7 +87,7 @@ request_open_body(struct request_spec *spec, const char *path)
 
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO is refused, not waited for */
 	if (fd < 0)
-		return -errno;
+		return errno == ENOENT && strcmp(path, "-") == 0 ? -EINVAL : -errno;
 	if (fstat(fd, &status) != 0)
 		result = -errno;
 	else if (S_ISDIR(status.st_mode))
@@ -102,6 +102,12 @@ request_open_body(struct request_spec *spec, const char *path)
 	spec->body_fd = fd;
 	spec->body_len = (uint64_t)status.st_size;
 	return 0;
+}
+
+const char *
+request_body_error(int result)
+{
+	return result == -EINVAL ? "it must be a regular file, for each request reads it anew" : strerror(-result);
 }
 
 void
@@ -198,6 +204,8 @@ print_head(FILE *out, const struct request_spec *spec, const struct target *targ
 {
 	bool tunnel = spec->proxied && target->tls;
 
+	if (spec->proxied && !tunnel && strcmp(path, "*") == 0)
+		path = ""; /* RFC 9112, 3.2.4: the last proxy makes it "*" again */
 	fprintf(out, "%s %s%s%s HTTP/1.1\r\n", request_method_name(spec), spec->proxied && !tunnel ? "http://" : "",
 	    spec->proxied && !tunnel ? target->field : "", path);
 	print_field(out, spec, "Connection", spec->keep_alive ? "Keep-Alive" : "close");

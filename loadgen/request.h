@@ -70,9 +70,11 @@ MUST_CHECK int request_check_cookie(const char *cookie, char *error, size_t erro
 
 /*
  * request_open_body opens the regular file PATH as SPEC's body, which
- * request_close_body closes.  Returns 0 or -errno: -EISDIR; -EINVAL for a pipe or a device, whose length is not known.
+ * request_close_body closes.  Returns 0 or -errno: -EISDIR; -EINVAL for a pipe or a device, whose length is not known,
+ * and for "-" where no file is called so.  request_body_error says what RESULT, one of these, means.
  */
 MUST_CHECK int request_open_body(struct request_spec *spec, const char *path);
+const char *request_body_error(int result);
 void request_close_body(struct request_spec *spec);
 
 /* request_has_body: with no bytes in it, too. */

@@ -45,6 +45,10 @@ url_entry_target(struct url_entry *entry, const struct url_place *place, const c
 	char *url = NULL;
 	int result;
 
+	if (strcmp(target, "*") == 0) {
+		entry->path = strdup(target);
+		return entry->path != NULL ? 0 : -ENOMEM;
+	}
 	if (target[0] != '/' && strstr(target, "://") == NULL && strncmp(target, "unix:", 5) != 0)
 		return url_refuse(
 		    place, "\"%s\": a target is a path like /x?y=1, or a URL with http:// before it", target);
@@ -178,8 +182,7 @@ url_entry_body_file(struct url_entry *entry, const struct url_place *place, cons
 		}
 	result = request_open_body(&spec, name);
 	if (result != 0) {
-		(void)url_refuse(place, "cannot read the body from %s: %s", name,
-		    result == -EINVAL ? "not a regular file" : strerror(-result));
+		(void)url_refuse(place, "cannot read the body from %s: %s", name, request_body_error(result));
 		return result == -EINVAL ? -EIO : result; /* the list itself is right */
 	}
 	result = spec.body_len > REQUEST_SMALL_MAX ? keep_open(entry, place, &spec, files) : read_small(entry, &spec);

@@ -20,11 +20,11 @@ next_word(char **text, char *end)
 	return word;
 }
 
-/* is_target: a method is a token (RFC 9110, 5.6.2), which has neither of these characters. */
+/* is_target: a method is a token (RFC 9110, 5.6.2), which has neither of these characters; `*` may be one, and is none. */
 static bool
 is_target(const char *word)
 {
-	return strpbrk(word, "/:") != NULL;
+	return strpbrk(word, "/:") != NULL || strcmp(word, "*") == 0;
 }
 
 static int

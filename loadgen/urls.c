@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define BYTE_ORDER_MARK "\xef\xbb\xbf" /* of UTF-8: some editors begin a file with it */
+
 /* join_server sees that ENTRY, the last one, names the server that the others name. */
 static int
 join_server(struct urls *urls, const struct url_entry *entry, const struct url_place *place)
@@ -44,6 +46,10 @@ add_line(struct urls *urls, const struct url_place *place, char *line, size_t le
 	struct url_entry *entry;
 	int result;
 
+	if (place->line == 1 && strncmp(line, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0) {
+		line += strlen(BYTE_ORDER_MARK);
+		len -= strlen(BYTE_ORDER_MARK);
+	}
 	if (strlen(line) != len)
 		return url_refuse(place, "a zero byte; lines are text");
 	line += strspn(line, " \t");
@@ -58,6 +64,9 @@ add_line(struct urls *urls, const struct url_place *place, char *line, size_t le
 	*entry = (struct url_entry){0};
 	result = line[0] == '{' ? url_entry_json(entry, place, line, &urls->files)
 				: url_entry_text(entry, place, line, &urls->files);
+	if (result == 0 && strcmp(entry->path, "*") == 0 &&
+	    (entry->method == NULL || strcmp(entry->method, "OPTIONS") != 0))
+		return url_refuse(place, "\"*\": the whole server is a target of OPTIONS alone, as in OPTIONS *");
 	return result != 0 ? result : join_server(urls, entry, place);
 }
 
@@ -85,7 +94,7 @@ int
 urls_load(struct urls *urls, const char *name, char *error, size_t error_size)
 {
 	struct url_place place = {.file = name, .error = error, .error_size = error_size};
-	FILE *in = fopen(name, "re");
+	FILE *in = strcmp(name, "-") == 0 ? stdin : fopen(name, "re");
 	int result;
 
 	*urls = (struct urls){0};
@@ -94,7 +103,8 @@ urls_load(struct urls *urls, const char *name, char *error, size_t error_size)
 		result = -errno;
 	} else {
 		result = add_lines(urls, in, &place);
-		fclose(in);
+		if (in != stdin)
+			fclose(in);
 	}
 	if (result == 0 && urls->len == 0) {
 		snprintf(error, error_size, "%s: there is no request in it; a line is one, as in GET /", name);

@@ -21,8 +21,8 @@
  *	{"method": "POST", "target": "/x", "headers": {"Name": "value", "Other": ["one", "two"]},
  *	 "body": "text" (or "body_file": "FILE")}
  *
- * TARGET is a path with its query, or the URL of a server, the same in all lines.  FILE is relative to the working
- * directory.  Empty lines, and lines that begin with "#", say nothing.
+ * TARGET is a path with its query, or the URL of a server, the same in all lines; or, of OPTIONS, "*".  FILE is
+ * relative to the working directory.  Empty lines, and lines that begin with "#", say nothing.
  */
 struct urls {
 	struct url_entry *entries;
@@ -32,8 +32,8 @@ struct urls {
 };
 
 /*
- * urls_load reads the file NAME into URLS.  Returns 0; -EINVAL for a mistake
- * in it, with "FILE:LINE: what is wrong" in ERROR; another -errno, with such a message, for a
+ * urls_load reads the file NAME, or standard input for "-", into URLS; a byte order
+ * mark at its beginning is skipped.  Returns 0; -EINVAL for a mistake in it, with "FILE:LINE: what is wrong" in ERROR; another -errno, with such a message, for a
  * file that cannot be read, this one or a body's.  urls_deinit frees it (also after a failure).
  */
 MUST_CHECK int urls_load(struct urls *urls, const char *name, char *error, size_t error_size);

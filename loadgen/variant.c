@@ -18,8 +18,9 @@ add(struct variant *variant, const struct request_spec *spec, const struct targe
 	char *with = NULL;
 	int result;
 
-	if (sleep_ns != NULL && asprintf(&with, "%s%csleep=%.9g", path, strchr(path, '?') != NULL ? '&' : '?',
-				    (double)*sleep_ns / (double)NS_PER_SEC) < 0)
+	if (sleep_ns != NULL && path[0] == '/' &&
+	    asprintf(&with, "%s%csleep=%.9g", path, strchr(path, '?') != NULL ? '&' : '?',
+		(double)*sleep_ns / (double)NS_PER_SEC) < 0)
 		return -ENOMEM;
 	result = request_build(request, spec, target, with != NULL ? with : path);
 	if (result == 0) {

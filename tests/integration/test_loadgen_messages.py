@@ -1,9 +1,13 @@
 """What loadgen says where something is not as it should be: whole lines, which name the cause and what helps."""
 
+import json
+import os
 import re
 import subprocess
 
-from load import LOADGEN, OK, ScriptedServer, default_signals, free_port, loadgen
+import pytest
+
+from load import LOADGEN, OK, ScriptedServer, answering, default_signals, free_port, loadgen, one_cell
 
 
 def on_one_terminal(*arguments):
@@ -42,3 +46,35 @@ def test_one_is_not_many():
     with ScriptedServer(script) as server:
         done = loadgen("-n", 10, server.url)
     assert re.search(r"; run ended after 1 request \(", done.stderr), done.stderr
+
+
+@pytest.mark.parametrize("option", ["-p", "-u", "--urls", "-X", "-f", "-Z", "-E"])
+def test_an_empty_value_is_shown_as_one(option):
+    done = loadgen(option, "", "127.0.0.1:1")
+    assert (done.returncode, done.stderr, done.stdout) == (2, f'loadgen: {option} "": must not be empty\n', "")
+
+
+class TestFiles:
+    @pytest.mark.parametrize("name", ["-", "pipe"])
+    def test_a_body_is_in_a_regular_file(self, name, tmp_path):
+        os.mkfifo(tmp_path / "pipe")
+        done = loadgen("-p", name, "127.0.0.1:1", cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == (f"loadgen: cannot read the body from {name}: it must be a regular file, for each request reads "
+                               "it anew\n")
+
+    def test_a_file_may_be_called_minus(self, tmp_path):
+        (tmp_path / "-").write_text("some body")
+        with ScriptedServer(answering()) as server:
+            cell = one_cell("-n", 2, "-p", "-", server.url, cwd=tmp_path)
+        assert cell["complete"] == 2
+
+    def test_requests_come_from_standard_input_too(self):
+        with ScriptedServer(answering()) as server:
+            done = subprocess.run([LOADGEN, "-n", "2", "--urls", "-", "--json", "-", server.url], input="/x\n/y\n", text=True,
+                                  capture_output=True, timeout=60, preexec_fn=default_signals, check=False)
+        assert json.loads(done.stdout)["cells"][0]["complete"] == 2, done.stderr
+
+    def test_standard_input_that_is_empty(self):
+        done = loadgen("--urls", "-", "127.0.0.1:1")
+        assert (done.returncode, done.stderr) == (2, "loadgen: -: there is no request in it; a line is one, as in GET /\n")

@@ -127,7 +127,8 @@ class TestBodies:
 
     def test_a_body_in_a_pipe_is_refused(self, tmp_path):
         done = loadgen("-p", "/dev/null", "http://127.0.0.1:1/")
-        assert (done.returncode, done.stderr) == (1, "loadgen: cannot read the body from /dev/null: not a regular file\n")
+        assert (done.returncode, done.stderr) == (
+            1, "loadgen: cannot read the body from /dev/null: it must be a regular file, for each request reads it anew\n")
 
 
 class TestUrls:
@@ -218,7 +219,8 @@ class TestUrls:
         ("/\n\nGET\n", "urls:3: the target is missing, as in GET /x", 2),
         ("/\n/\ta=b\n", 'urls:2: "a=b": a header line is a name, a colon and a value, as in "Accept: text/html"', 2),
         ("/\t@none\n", "urls:1: cannot read the body from none: No such file or directory", 1),
-        ("/\t@/dev/null\n", "urls:1: cannot read the body from /dev/null: not a regular file", 1),
+        ("/\t@/dev/null\n", "urls:1: cannot read the body from /dev/null: it must be a regular file, for each request reads it "
+         "anew", 1),
         ("", "urls: there is no request in it; a line is one, as in GET /", 2),
         (None, "cannot read urls: No such file or directory", 1),
         ("http://127.0.0.1:1/x\n", "urls names the server; leave it out there, or on the command line", 2),

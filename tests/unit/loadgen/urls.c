@@ -216,6 +216,50 @@ test_large_bodies_stay_in_their_file(void **state)
 }
 
 static void
+test_a_byte_order_mark_is_skipped(void **state)
+{
+	static const char *const lists[] = {
+	    "\xef\xbb\xbf/x\n", "\xef\xbb\xbf# first\n/x", "\xef\xbb\xbf{\"target\": \"/x\"}"};
+	struct urls urls;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		load(&urls, lists[i]);
+		assert_int_equal(urls.len, 1);
+		assert_string_equal(urls.entries[0].path, "/x");
+		urls_deinit(&urls);
+	}
+}
+
+/* assert_begins: the request of entry INDEX has LINE as its first line. */
+static void
+assert_begins(const struct urls *urls, size_t index, const struct request_spec *common, const char *line)
+{
+	struct target target = {.field = (char[]){"localhost"}};
+	struct request_spec spec;
+	struct request request;
+
+	urls_spec(&spec, urls, index, common);
+	assert_int_equal(request_build(&request, &spec, &target, urls->entries[index].path), 0);
+	assert_memory_equal(request.bytes, line, strlen(line));
+	request_deinit(&request);
+}
+
+static void
+test_options_of_the_whole_server(void **state)
+{
+	struct urls urls;
+
+	(void)state;
+	load(&urls, "OPTIONS *\tA: b\n{\"target\": \"*\", \"method\": \"OPTIONS\"}");
+	assert_int_equal(urls.len, 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_begins(&urls, i, &(struct request_spec){0}, "OPTIONS * HTTP/1.1\r\n");
+	assert_begins(&urls, 0, &(struct request_spec){.proxied = true}, "OPTIONS http://localhost HTTP/1.1\r\n");
+	urls_deinit(&urls);
+}
+
+static void
 test_mistakes_are_named_with_their_line(void **state)
 {
 	static const struct {
@@ -224,6 +268,13 @@ test_mistakes_are_named_with_their_line(void **state)
 	    {"", "list: there is no request in it; a line is one, as in GET /"},
 	    {"# only\n\n", "list: there is no request in it; a line is one, as in GET /"},
 	    {"/\n\nGET", "list:3: the target is missing, as in GET /x"},
+	    {"*", "list:1: \"*\": the whole server is a target of OPTIONS alone, as in OPTIONS *"},
+	    {"/\nGET *", "list:2: \"*\": the whole server is a target of OPTIONS alone, as in OPTIONS *"},
+	    {"{\"target\": \"*\"}", "list:1: \"*\": the whole server is a target of OPTIONS alone, as in OPTIONS *"},
+	    {"OPTIONS *x", "list:1: \"*x\": a target is a path like /x?y=1, or a URL with http:// before it"},
+	    {"\xef\xbb\xbf", "list: there is no request in it; a line is one, as in GET /"},
+	    {"/\nGET \xef\xbb\xbf/x",
+		"list:2: \"\xef\xbb\xbf/x\": a target is a path like /x?y=1, or a URL with http:// before it"},
 	    {"GE(T /", "list:1: \"GE(T\": a method is a word like GET or PATCH"},
 	    {"CONNECT /", "list:1: \"CONNECT\": CONNECT asks for a tunnel, not for a response; use another method"},
 	    {"GET x", "list:1: \"x\": a target is a path like /x?y=1, or a URL with http:// before it"},
@@ -237,7 +288,8 @@ test_mistakes_are_named_with_their_line(void **state)
 	    {"/\t@small\tbody=b", "list:1: two bodies; a request has one"},
 	    {"/\tbody=b\t@small", "list:1: two bodies; a request has one"},
 	    {"/\t@/", "list:1: cannot read the body from /: Is a directory"},
-	    {"/\t@/dev/null", "list:1: cannot read the body from /dev/null: not a regular file"},
+	    {"/\t@/dev/null", "list:1: cannot read the body from /dev/null: it must be a regular file, for each "
+			      "request reads it anew"},
 	    {"/\t@missing", "list:1: cannot read the body from missing: No such file or directory"},
 	    {"http://a/\nhttp://b/",
 		"list:2: http://b/ is not http://a/; a file has one server, the command line several"},
@@ -385,6 +437,8 @@ main(void)
 	    TEST(test_the_line_counts_above_the_options),
 	    TEST(test_urls_of_one_server),
 	    TEST(test_large_bodies_stay_in_their_file),
+	    TEST(test_a_byte_order_mark_is_skipped),
+	    TEST(test_options_of_the_whole_server),
 	    TEST(test_mistakes_are_named_with_their_line),
 	    TEST(test_files_that_cannot_be_read),
 	    TEST(test_limits),

@@ -83,6 +83,21 @@ test_one_long_request_makes_a_list_with_long_ones(void **state)
 	}
 }
 
+static void
+test_the_whole_server_has_no_query(void **state)
+{
+	const uint64_t sleep_ns = NS_PER_SEC / 4;
+	struct variant variant;
+
+	(void)state;
+	load("OPTIONS *\n/x");
+	assert_int_equal(variant_init(&variant, &config, &target, &sleep_ns), 0);
+	assert_string_equal(variant.requests.items[0].path, "*");
+	assert_string_equal(variant.requests.items[1].path, "/x?sleep=0.25");
+	variant_deinit(&variant);
+	urls_deinit(&config.listed);
+}
+
 int
 main(void)
 {
@@ -91,6 +106,7 @@ main(void)
 		test_without_a_list_it_is_the_path_of_the_target_with_the_sleep, parse_target, free_target),
 	    cmocka_unit_test_setup_teardown(
 		test_one_long_request_makes_a_list_with_long_ones, parse_target, free_target),
+	    cmocka_unit_test_setup_teardown(test_the_whole_server_has_no_query, parse_target, free_target),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,7 +28,7 @@ struct row {
 	struct stats stats;                  /* that it was made of; kept for .hgrm and the series */
 	struct repeat *repeats;              /* config->repeats of them */
 	struct interval rps, mean, p50, p99; /* of the repetitions; times in nanoseconds */
-	/* rps of this row over that of the same cell of the first target, with the interval of the repetitions' ratios. */
+	/* rps over that of the same cell of the first target: the geometric mean of the repetitions' ratios, and its interval. */
 	double ratio; /* 0: there is nothing to compare with */
 	struct interval ratio_interval;
 	bool measured; /* the cell has run, and its figures count */

@@ -212,7 +212,7 @@ print_unmet(const struct sweep *sweep, FILE *out)
 static void
 print_marks(const struct sweep *sweep, FILE *out)
 {
-	bool few_p50 = false, few_p99 = false, stall = false, doubt = false, bare = false;
+	bool few_p50 = false, few_p99 = false, stall = false, doubt = false, ratios = false;
 
 	for (size_t r = 0; r < sweep->rows_len; r++) {
 		const struct row *row = &sweep->rows[r];
@@ -223,9 +223,9 @@ print_marks(const struct sweep *sweep, FILE *out)
 		few_p99 |= row->summary.complete > 0 && !row->summary.p99_interval.known;
 		stall |= report_hides_stall(row);
 		doubt |= table_doubt(sweep, row);
-		bare |= row->ratio > 0 && sweep->config->repeats == 1;
+		ratios |= row->ratio > 0;
 	}
-	if (few_p50 || few_p99 || stall || doubt || bare || sweep->config->repeats > 1)
+	if (few_p50 || few_p99 || stall || doubt || ratios || sweep->config->repeats > 1)
 		fputc('\n', out);
 	if (few_p99)
 		wrap(out, "%c p99 of fewer than %" PRIu64 " requests: the true one may lie above them all", TABLE_FEW,
@@ -243,7 +243,11 @@ print_marks(const struct sweep *sweep, FILE *out)
 	if (sweep->config->repeats > 1)
 		wrap(out, "+- 95%% intervals, of %" PRIi64 " repetitions in random order (Student's t)",
 		    sweep->config->repeats);
-	if (bare)
+	if (ratios && sweep->config->repeats > 1)
+		wrap(out,
+		    "vs A: the geometric mean of the repetitions' ratios, not the ratio of the rps above, which are of "
+		    "all repetitions together");
+	else if (ratios)
 		wrap(out, "Ratios of single runs: --repeat 5 says how far they can be trusted");
 }
 

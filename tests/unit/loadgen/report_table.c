@@ -132,7 +132,9 @@ test_intervals_of_repetitions(void **state)
 		     "A 5  100      0 49.69 0.20 100.6 20.12 100.9 101.6 101.6\n"
 		     "B 5  100      0  1234   25 100.6 20.12 100.9 101.6 101.6 x24.84 +-0.58\n"
 		     "\n"
-		     "+- 95% intervals, of 5 repetitions in random order (Student's t)\n");
+		     "+- 95% intervals, of 5 repetitions in random order (Student's t)\n"
+		     "vs A: the geometric mean of the repetitions' ratios, not the ratio of the rps\n"
+		     "  above, which are of all repetitions together\n");
 }
 
 static void

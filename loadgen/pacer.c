@@ -186,6 +186,7 @@ miss(struct worker *worker, uint64_t count, uint64_t due_ns, uint64_t end_ns, bo
 	if (overdue) {
 		stats->overdue += count;
 		histogram_record_many(&stats->total, end_ns - due_ns, count);
+		histogram_record_many(&stats->delay, end_ns - due_ns, count);
 		keep_samples(worker, count, due_ns, end_ns);
 	}
 }

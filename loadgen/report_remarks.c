@@ -39,8 +39,10 @@ were(uint64_t requests)
 }
 
 static void
-tell_uncounted(const struct remarks *remarks, const struct summary *summary)
+tell_uncounted(const struct remarks *remarks, const struct row *row)
 {
+	const struct summary *summary = &row->summary;
+
 	if (summary->unfinished > 0)
 		remark(remarks, "%" PRIu64 " %s under way when time was up", summary->unfinished,
 		    were(summary->unfinished));
@@ -50,8 +52,11 @@ tell_uncounted(const struct remarks *remarks, const struct summary *summary)
 	if (summary->overdue > 0 && summary->complete > 0)
 		remark(remarks,
 		    "%" PRIu64
-		    " of these had waited longer than any answer took, and are in the times above with their age",
-		    summary->overdue);
+		    " of these had waited longer than any answer took: %s have them with their age, the other times "
+		    "do not",
+		    summary->overdue,
+		    row->cell.open_loop ? "the delays, and the total times and their percentiles,"
+					: "the total times and their percentiles");
 	if (summary->queued > 0)
 		remark(remarks,
 		    "%" PRIu64 " %s due while all connections were busy, and waited for one; more connections "
@@ -120,7 +125,7 @@ report_remarks(const struct row *row, FILE *out, remark_fn *print)
 	const struct remarks remarks = {.out = out, .print = print};
 	const struct summary *summary = &row->summary;
 
-	tell_uncounted(&remarks, summary);
+	tell_uncounted(&remarks, row);
 	tell_stall(&remarks, row);
 	for (unsigned i = 0; i < CHECK_KINDS; i++) {
 		char sentence[CHECK_SENTENCE_MAX];

@@ -69,7 +69,7 @@ struct stats {
 	uint64_t paused_ns;    /* the longest time for which a thread did not run (heartbeat.h) */
 	uint32_t most_open;    /* connections that stood at one time, all threads together */
 	/*
-	 * total is the response time, from due.  service (from start), delay (due
+	 * total is the response time, from due, with the overdue (as is delay).  service (from start), delay (due
 	 * to start) and lag (due to start, of requests that a free connection was waiting for and whose first
 	 * connect succeeded: the generator's own lateness) are recorded in an open loop alone: in a closed one service is total.
 	 */

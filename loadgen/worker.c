@@ -251,6 +251,8 @@ note_under_way(struct worker *worker, const struct timing *timing, uint64_t now_
 	if (now_ns - timing->due_ns > slowest_ns) {
 		stats->overdue++;
 		histogram_record(&stats->total, now_ns - timing->due_ns);
+		if (worker->cell->open_loop)
+			histogram_record(&stats->delay, timing->start_ns - timing->due_ns);
 		worker_keep_sample(worker, &until_now);
 	}
 }

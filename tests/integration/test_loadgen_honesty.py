@@ -224,6 +224,15 @@ class TestSilenceToTheEnd:
         assert all(abs(connect + processing - total) <= 1 for _, connect, processing, total, _ in rows)
         assert all(connect <= 1000 and wait > 500 for _, connect, _, _, wait in overdue[-4:])
 
+    def test_what_never_left_was_delayed(self, silent):
+        cell, _ = silent
+        if cell["load"] == "closed":
+            assert cell["delay_ms"] is None
+            return
+        assert cell["delay_ms"]["max"] == pytest.approx(cell["latency_ms"]["max"], rel=0.2)
+        assert cell["delay_ms"]["p99"] > 1000
+        assert cell["delay_ms"]["mean"] <= cell["latency_ms"]["mean"]
+
     def test_what_never_left_was_not_sent(self, silent):
         cell, _ = silent
         if cell["load"] == "closed":

@@ -75,6 +75,9 @@ test_each_has_its_age(void **state)
 	assert_int_equal(stats->total.count, 8000);
 	assert_int_equal(stats->total.max, 10 * NS_PER_SEC);
 	assert_int_equal(stats->total.min, 2 * NS_PER_SEC + NS_PER_MS);
+	assert_int_equal(stats->delay.count, 8000); /* they have waited at least so long for a connection */
+	assert_int_equal(stats->delay.max, stats->total.max);
+	assert_int_equal(stats->delay.min, stats->total.min);
 	assert_int_equal(stats->due.count, 10000);
 	assert_int_equal(stats->due.first_ns, ORIGIN_NS);
 	assert_int_equal(stats->due.last_ns, ORIGIN_NS + 10 * NS_PER_SEC - NS_PER_MS);

@@ -33,7 +33,10 @@ test_requests_that_are_not_in_the_times(void **state)
 	rows[0].summary.overdue = 3;
 	assert_prints(print_remarks,
 	    "7 requests were under way when time was up\n3 of these had waited longer than any "
-	    "answer took, and are in the times above with their age\n");
+	    "answer took: the total times and their percentiles have them with their age, the other times do not\n");
+	rows[0].cell.open_loop = true;
+	assert_holds(
+	    print_remarks, ": the delays, and the total times and their percentiles, have them with their age,", true);
 	rows[0].summary.missed = 11;
 	rows[0].summary.queued = 13;
 	assert_holds(print_remarks,

@@ -49,7 +49,7 @@ enum cell_end {
 	CELL_RESOURCES,   /* this machine is out of memory, files or threads */
 };
 
-/* cell_end_measured tells whether the figures of a cell that ended so are worth reporting. */
+/* cell_end_measured tells whether the figures of a cell that ended so are good: it did not break off. */
 static inline bool
 cell_end_measured(enum cell_end end)
 {

@@ -9,6 +9,8 @@
 #include "loadgen/handshake.h"
 #include "loadgen/worker.h"
 
+#define RECONNECT_PAUSE_US 10000 /* closed loop with -r: between two connects of a connection that fails */
+
 /* try_connect opens a socket and starts its handshake. Returns 0 or the errno value. */
 static int
 try_connect(struct conn *conn)
@@ -47,7 +49,10 @@ conn_note_connected(struct conn *conn, uint64_t now_ns, enum conn_state next)
 {
 	struct worker *worker = conn->worker;
 
-	worker->reached = true;
+	if (!worker->reached) {
+		worker->reached = true;
+		atomic_store(&worker->shared->reached, true);
+	}
 	conn->state = next;
 	worker_opened(worker);
 	for (uint32_t i = 0; i < conn->len; i++) {
@@ -113,7 +118,60 @@ leave_address(const struct conn *conn)
 	return true;
 }
 
-/* may_retry judges a connect that failed with ERROR: another attempt, or the end of the cell (false). */
+/* goes_on tells whether a connect that fails so is, with -r, the end of its requests alone: the server was there before. */
+static bool
+goes_on(const struct worker *worker, enum failure failure)
+{
+	if (!worker->cell->config->go_on)
+		return false;
+	return failure == FAILURE_TLS ? worker->answered : atomic_load(&worker->shared->reached);
+}
+
+static void
+on_rested(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	conn_go_on_after(arg);
+}
+
+/* rest lets a closed loop go on after a while: a server that is down refuses as fast as it is asked. */
+static void
+rest(struct conn *conn)
+{
+	const struct timeval pause = {.tv_usec = RECONNECT_PAUSE_US};
+
+	if (evtimer_assign(&conn->event, conn->worker->base, on_rested, conn) != 0 ||
+	    event_add(&conn->event, &pause) != 0)
+		worker_abort(conn->worker, CELL_RESOURCES, ENOMEM);
+}
+
+/*
+ * give_up ends the requests under way, for which there is no connection, with FAILURE.  None is begun in their place from
+ * here: it may fail the same way, ever deeper.
+ */
+static void
+give_up(struct conn *conn, enum failure failure)
+{
+	struct worker *worker = conn->worker;
+	uint64_t now = clock_now_ns();
+
+	if (!worker->reached)
+		worker->address = worker->cell->target->addresses; /* from the first one again */
+	while (conn->len > 0) {
+		struct flight *flight = conn_flight(conn, 0);
+
+		flight->timing.end_ns = now;
+		flight->retried = true; /* what delayed it was not loadgen */
+		conn_finish(conn, failure);
+	}
+	if (worker->cell->open_loop)
+		worker_release(worker, conn, now);
+	else
+		rest(conn);
+}
+
+/* may_retry judges a connect that failed with ERROR: another attempt, or the end of its requests or of the cell (false). */
 static bool
 may_retry(struct conn *conn, int error, enum failure failure)
 {
@@ -125,6 +183,10 @@ may_retry(struct conn *conn, int error, enum failure failure)
 	}
 	if (leave_address(conn))
 		return true;
+	if (goes_on(worker, failure)) {
+		give_up(conn, failure);
+		return false;
+	}
 	if (!worker->reached) {
 		worker_abort(worker, CELL_UNREACHABLE, error);
 		return false;
@@ -186,10 +248,12 @@ conn_connect_expired(struct conn *conn)
 {
 	struct worker *worker = conn->worker;
 
-	if (leave_address(conn) || conn_since(conn) <= worker->success_ns)
+	enum failure failure = conn->state == CONN_SECURING ? FAILURE_TLS : FAILURE_CONNECT;
+
+	if (leave_address(conn) || conn_since(conn) <= worker->success_ns || goes_on(worker, failure))
 		return;
 	if (++worker->connect_failures >= CONNECT_FAILURES_MAX)
-		worker_abort(worker, conn->state == CONN_SECURING ? CELL_TLS : CELL_CONNECT, ETIMEDOUT);
+		worker_abort(worker, failure == FAILURE_TLS ? CELL_TLS : CELL_CONNECT, ETIMEDOUT);
 }
 
 void

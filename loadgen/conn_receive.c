@@ -58,6 +58,7 @@ complete(struct conn *conn, uint64_t now_ns, bool surplus)
 
 	flight->timing.end_ns = now_ns;
 	worker->connect_failures = 0;
+	worker->answered = true;
 	worker->success_ns = now_ns;
 	worker->stats.kept_alive += keep;
 	/* The edge that brought the last answer was also that of the end behind it: of that no other one tells. */

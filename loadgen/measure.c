@@ -47,7 +47,8 @@ explain(const struct cell *cell, const struct result *result)
 		return false;
 	case CELL_CONNECT:
 		complain("%s: test aborted after 10 failed connects in a row (%s); %llu request%s completed%s", url,
-		    text, complete, complete == 1 ? "" : "s", dial_advice(result->error));
+		    text, complete, complete == 1 ? "" : "s",
+		    result->error == ECONNREFUSED ? " (-r goes on after such errors)" : dial_advice(result->error));
 		break;
 	case CELL_RECEIVE:
 		complain("%s: %s; run ended after %llu request%s (-r goes on after such errors)", url, text, complete,
@@ -113,7 +114,21 @@ keep_samples(struct sweep *sweep, struct result *result)
 	return 0;
 }
 
-/* keep_figures takes the figures of a run that ended as it should. Returns 0 or -ENOMEM. */
+/*
+ * has_figures tells whether there is something to report of a run.  One that broke off has what was done until then, where
+ * there is nothing else, as if it had been interrupted; but not in a search, to which it says that the load was too much.
+ */
+static bool
+has_figures(const struct sweep *sweep, const struct row *row)
+{
+	const struct result *result = &sweep->result;
+	bool lacking = result->end == CELL_RESOURCES && result->error == ENOMEM; /* -g may not have all requests */
+
+	return cell_end_measured(result->end) ||
+	       (result->stats.complete > 0 && !lacking && !row->measured && !sweep->config->until_saturated);
+}
+
+/* keep_figures takes the figures of a run. Returns 0 or -ENOMEM. */
 static int
 keep_figures(struct sweep *sweep, struct row *row, int64_t repetition)
 {
@@ -124,7 +139,8 @@ keep_figures(struct sweep *sweep, struct row *row, int64_t repetition)
 	if (result->end == CELL_INTERRUPTED && result->stats.complete == 0 && !report_is_ab(sweep))
 		return 0;
 	summary_make(&single, &row->cell, result);
-	row->repeats[repetition] = repeat_figures(&single);
+	if (cell_end_measured(result->end))
+		row->repeats[repetition] = repeat_figures(&single);
 	if (add_figures(row, result) != 0)
 		return -ENOMEM;
 	row->measured = true;
@@ -224,7 +240,7 @@ measure_row(struct sweep *sweep, struct row *row, int64_t repetition, struct pro
 	status = runner_run(&row->cell, sweep->tls, progress, result);
 	if (result->stats.unfinished + result->stats.failures[FAILURE_TIMEOUT] > 0)
 		sweep->leftovers[target].cell = &row->cell;
-	if (status == 0 && cell_end_measured(result->end))
+	if (status == 0 && has_figures(sweep, row))
 		status = keep_figures(sweep, row, repetition);
 	if (status == 0 && cell_end_measured(result->end))
 		return !interrupt_seen();

@@ -11,7 +11,7 @@
 
 /*
  * measure_row runs the cell of ROW, for the repetition of this number (from
- * 0); row->summary is that of all repetitions so far.  A cell that could not be measured is told on
+ * 0); row->summary is that of all repetitions so far.  A cell that could not be measured, or broke off, is told on
  * standard error, row->broken is set, and its target is `down`: further cells of it are left out.
  * Returns whether the run can go on.
  */

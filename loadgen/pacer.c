@@ -52,8 +52,10 @@ on_pace(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	while ((conn = TAILQ_FIRST(&worker->idle)) != NULL && worker->end == CELL_DONE &&
-	       next_due_ns(worker) <= clock_now_ns()) {
+	/* Where connects are refused a connection is free again at once: the loop has its turn before it serves more requests. */
+	for (uint32_t i = 0; i < worker->conns_len && (conn = TAILQ_FIRST(&worker->idle)) != NULL; i++) {
+		if (worker->end != CELL_DONE || next_due_ns(worker) > clock_now_ns())
+			break;
 		TAILQ_REMOVE(&worker->idle, conn, idle);
 		worker->active++;
 		conn_go_on(conn);

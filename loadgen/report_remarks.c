@@ -125,6 +125,10 @@ report_remarks(const struct row *row, FILE *out, remark_fn *print)
 	const struct remarks remarks = {.out = out, .print = print};
 	const struct summary *summary = &row->summary;
 
+	if (row->broken)
+		remark(&remarks, row->summary.end > CELL_INTERRUPTED
+				     ? "The run broke off: these figures are of what was done until then"
+				     : "A repetition broke off, and is not in these figures");
 	tell_uncounted(&remarks, row);
 	tell_stall(&remarks, row);
 	for (unsigned i = 0; i < CHECK_KINDS; i++) {

@@ -204,9 +204,7 @@ collect(const struct runner *runner, const struct cell *cell, struct result *res
 	result->warmup_ns = cell->config->warmup_ns;
 	if (status != 0)
 		return status;
-	/* Of a cell that broke off nobody asks for them, and they may not be all there. */
-	return cell->config->samples_file != NULL && cell_end_measured(result->end) ? collect_samples(runner, result)
-										    : 0;
+	return cell->config->samples_file != NULL ? collect_samples(runner, result) : 0;
 }
 
 static int

@@ -17,7 +17,7 @@
  * receive (reset), length (truncated and length), exceptions (malformed); its run ends at a timeout.
  */
 enum failure {
-	FAILURE_CONNECT,   /* no connection; such a request is tried again, and is not complete */
+	FAILURE_CONNECT,   /* no connection; such a request is tried again and not complete, unless -r is given */
 	FAILURE_TLS,       /* the TLS handshake failed; tried again, too */
 	FAILURE_TIMEOUT,   /* no complete response in time */
 	FAILURE_RESET,     /* the connection broke */
@@ -49,7 +49,8 @@ struct departures {
 };
 
 struct stats {
-	uint64_t complete; /* requests that ended, with a response or by a failure other than connect and TLS */
+	uint64_t
+	    complete; /* requests that ended, with a response or by a failure; by those of connect and TLS with -r alone */
 	uint64_t failures[FAILURE_CLASSES];
 	uint64_t write_errors; /* requests that the server stopped reading; not failed where it answered */
 	uint64_t non_2xx;

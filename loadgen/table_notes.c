@@ -184,6 +184,28 @@ print_doubts(const struct sweep *sweep, FILE *out)
 		    out, "%c ... and %zu more of the kind; --json has them all\n", TABLE_DOUBT, doubts - DOUBTS_MAX);
 }
 
+/* print_broken says which rows are not all that was asked for. */
+static void
+print_broken(const struct sweep *sweep, FILE *out)
+{
+	char of[CELL_TEXT_MAX + 8];
+	bool begun = false;
+
+	for (size_t r = 0; r < sweep->rows_len; r++) {
+		const struct row *row = &sweep->rows[r];
+
+		if (!row->measured || !row->broken)
+			continue;
+		name(sweep, &row->cell, true, of);
+		fputs(begun ? "" : "\n", out);
+		wrap(out, "%s%s", of,
+		    row->summary.end > CELL_INTERRUPTED
+			? "the run broke off; these figures are of what was done until then"
+			: "a repetition broke off, and is not in these figures");
+		begun = true;
+	}
+}
+
 /* print_unmet says which expectations do not hold; those of a search are in its sentence. */
 static void
 print_unmet(const struct sweep *sweep, FILE *out)
@@ -255,6 +277,7 @@ void
 table_notes(const struct sweep *sweep, FILE *out)
 {
 	print_troubles(sweep, out);
+	print_broken(sweep, out);
 	print_unmet(sweep, out);
 	print_knees(sweep, out);
 	print_marks(sweep, out);

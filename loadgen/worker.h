@@ -16,13 +16,14 @@
 #include "loadgen/heartbeat.h"
 
 #define WORKER_READ_MAX 65536   /* bytes of one receive */
-#define CONNECT_FAILURES_MAX 10 /* in a row; then the cell ends, as in ab */
+#define CONNECT_FAILURES_MAX 10 /* in a row; then the cell ends, as in ab, unless -r is given */
 
 /* What the threads of a cell share: written once. */
 struct shared {
 	_Atomic int64_t *document_lens; /* of the first good response to each request of the list; -1: none yet */
 	struct tls_context *tls;        /* NULL: no TLS */
 	uint64_t origin_ns;             /* under `gate`: when the load began; 0: not yet */
+	atomic_bool reached;            /* a connection came about, in whichever thread */
 	_Alignas(CACHE_LINE) pthread_mutex_t gate; /* held until all threads are there */
 	bool called_off; /* under `gate`: a thread could not be started, so the others must end */
 	int finished_fd; /* eventfd: each worker adds 1 when it is done, and WORKER_FAILED when it could not go on */
@@ -64,6 +65,7 @@ struct worker {
 	double departed;                /* expected arrivals until the last departure */
 	const struct addrinfo *address; /* that connections go to; moves on while none was ever reached */
 	bool reached;                   /* a connection came about */
+	bool answered;                  /* and a whole answer */
 	unsigned connect_failures;      /* in a row */
 	uint64_t success_ns;            /* the last time that a handshake or an answer was over */
 	uint64_t bytes_told;            /* of stats.bytes_received, to the series */

@@ -38,7 +38,7 @@ worker_keep_sample(struct worker *worker, const struct timing *known)
 {
 	struct timing timing = *known;
 
-	if (worker->samples == NULL || worker->end > CELL_INTERRUPTED)
+	if (worker->samples == NULL || worker->end == CELL_RESOURCES)
 		return;
 	if (worker->samples_len == worker->samples_room) { /* more than that after a failure of this */
 		size_t room = worker->samples_room * 2;

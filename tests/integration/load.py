@@ -95,7 +95,7 @@ class Peer:
 class ScriptedServer:
     """Calls SCRIPT(peer) in a thread of its own for each connection, and closes the connection behind it."""
 
-    def __init__(self, script, family=socket.AF_INET, backlog=512):
+    def __init__(self, script, family=socket.AF_INET, backlog=512, port=0):
         self.script = script
         self.requests = []
         self.errors = []
@@ -106,7 +106,7 @@ class ScriptedServer:
         self.peers = set()
         self.listener = socket.socket(family)
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
+        self.listener.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", port))
         self.listener.listen(backlog)
         self.port = self.listener.getsockname()[1]
         self.url = f"http://[::1]:{self.port}/" if family == socket.AF_INET6 else f"http://127.0.0.1:{self.port}/"
@@ -150,6 +150,16 @@ class ScriptedServer:
         self.listener.close()
         self.thread.join(PATIENCE)
 
+    def hang_up(self):
+        """Ends all connections."""
+        with self.lock:
+            peers = list(self.peers)
+        for peer in peers:
+            try:
+                peer.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
     def __enter__(self):
         return self
 
@@ -158,13 +168,7 @@ class ScriptedServer:
             self.stop_listening()
         except OSError:
             pass  # the test did it
-        with self.lock:
-            peers = list(self.peers)
-        for peer in peers:
-            try:
-                peer.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        self.hang_up()
         assert self.errors == []
 
 

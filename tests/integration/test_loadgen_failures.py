@@ -1,5 +1,6 @@
 """loadgen against servers that misbehave: each failure is counted in its class, and none is dropped."""
 
+import csv
 import itertools
 import json
 import random
@@ -14,7 +15,7 @@ import pytest
 
 from load import (LOADGEN, OK, ScriptedServer, answering, default_signals, failures, free_port, loadgen, loadgen_json,
                   one_cell)
-from servers import PATIENCE
+from servers import PATIENCE, wait_until
 
 STACK = 256 * 1024  # bytes; a frame for each of 20000 requests would not fit
 
@@ -42,21 +43,73 @@ class TestConnect:
         result = loadgen_json("-n", 4, "-c", "1,2", f"127.0.0.1:{free_port()}", status=1)
         assert result["cells"] == [] and result["interrupted"] is False
 
-    @pytest.mark.parametrize("threads", [1, 2])
-    def test_ten_failed_connects_in_a_row_end_the_cell(self, threads):
+    @staticmethod
+    def closing(number):
+        """A server that stops listening at its connection NUMBER, and answers it."""
         def script(peer):
             peer.request()
-            if peer.number == 3:
+            if peer.number == number:
                 server.stop_listening()
             peer.send(OK)
 
-        with ScriptedServer(script) as server:
-            # -r, for those that the closing listener had in its queue are reset
-            done = loadgen("-n", 1000, "-c", threads, "--threads", threads, "-r", server.url)
+        server = ScriptedServer(script)
+        return server
+
+    def test_ten_failed_connects_in_a_row_end_the_cell(self, tmp_path):
+        files = {option: tmp_path / option for option in ("json", "csv", "g")}
+        with self.closing(3) as server:
+            done = loadgen("-n", 1000, "--json", files["json"], "--csv", files["csv"], "-g", files["g"], server.url)
         assert done.returncode == 1
-        assert re.search(rf"loadgen: {server.url}: test aborted after 10 failed connects in a row \(connection refused\); "
-                         rf"\d requests? completed\n", done.stderr)
-        assert "Complete requests" not in done.stdout
+        assert (f"loadgen: {server.url}: test aborted after 10 failed connects in a row (connection refused); "
+                "4 requests completed (-r goes on after such errors)\n") in done.stderr
+        assert "Complete requests:      4\n" in done.stdout
+        assert "The run broke off: these figures are of what was done until then" in done.stdout
+        (cell,) = json.loads(files["json"].read_text())["cells"]
+        assert (cell["complete"], cell["broken"], failures(cell)) == (4, True, {"connect": 10})
+        (row,) = csv.DictReader(files["csv"].open())
+        assert (row["complete"], row["failed_connect"]) == ("4", "10")
+        assert len(files["g"].read_text().splitlines()) == 1 + 4
+
+    def test_in_a_table_a_cell_that_broke_off_is_named(self):
+        with self.closing(3) as server:
+            done = loadgen("-n", 1000, "-c", "1,2", server.url)
+        assert done.returncode == 1
+        assert "c 1: the run broke off; these figures are of what was done until then\n" in done.stdout
+
+    @pytest.mark.parametrize("threads", [1, 2])
+    @pytest.mark.parametrize("load", [["-c", 2], ["--rate", 2000]], ids=["closed", "open"])
+    def test_with_r_refused_connects_fail_alone(self, threads, load):
+        with self.closing(50) as server:
+            done = loadgen("-q", "-n", 300, "--threads", threads, "-r", "--json", "-", *load, server.url)
+        assert done.returncode == 1 and "aborted" not in done.stderr
+        (cell,) = json.loads(done.stdout)["cells"]
+        assert cell["complete"] == 300 and cell["broken"] is False
+        assert cell["failures"]["connect"] > 150 and cell["failures"]["connect"] + cell["failures"]["reset"] == cell["failed"]
+
+    def test_with_r_a_closed_loop_does_not_spin_before_a_closed_door(self):
+        with self.closing(0) as server:
+            cell = one_cell("-q", "-r", "-n", 1 + 20, "-k", "--pipeline", 1, server.url, status=1)
+        assert cell["failures"]["connect"] >= 15
+        assert cell["duration_s"] >= 0.15  # 10 ms each
+
+    @pytest.mark.parametrize("load", [["-c", 3], ["--rate", 200]], ids=["closed", "open"])
+    def test_with_r_a_server_may_restart(self, load):
+        first = ScriptedServer(answering())
+        process = subprocess.Popen([LOADGEN, "-q", "-k", "-r", "--duration", "3", "--json", "-", *map(str, load), first.url],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=default_signals)
+        with first:
+            wait_until(lambda: first.connections, "a connection")
+            time.sleep(0.3)
+            first.stop_listening()
+            first.hang_up()
+            time.sleep(0.3)
+        with ScriptedServer(answering(), port=first.port) as second:
+            out, said = process.communicate(timeout=PATIENCE)
+        assert second.connections > 0
+        assert process.returncode == 1 and "aborted" not in said
+        (cell,) = json.loads(out)["cells"]
+        assert cell["failures"]["connect"] > 3 and cell["duration_s"] >= 2.9
+        assert cell["failed"] < cell["complete"]
 
 
 class TestReceive:
@@ -77,7 +130,7 @@ class TestReceive:
             assert done.returncode == 1
             assert done.stderr == (f"loadgen: {server.url}: connection reset by peer; run ended after 3 requests "
                                    "(-r goes on after such errors)\n")
-            assert "Complete requests" not in done.stdout
+            assert "Complete requests:      3\n" in done.stdout  # with the one that was reset
             done = loadgen("-n", 10, "-c", 1, server.url, other.url)
             assert done.returncode == 1 and other.connections == 0
 

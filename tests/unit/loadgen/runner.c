@@ -331,6 +331,15 @@ test_a_connection_that_is_reset_at_once_has_no_handshake_of_tls(void **state)
 }
 
 static void
+at_ten_a_second(int64_t requests_len)
+{
+	config.requests = requests_len;
+	config.rates = (struct list){.values = {10000}, .len = 1};
+	cell.open_loop = true;
+	cell.ramp = (struct ramp){.from = 10, .to = 10};
+}
+
+static void
 test_the_time_of_failed_connects_is_no_lag_of_ours(void **state)
 {
 	struct server server;
@@ -338,10 +347,8 @@ test_the_time_of_failed_connects_is_no_lag_of_ours(void **state)
 	(void)state;
 	server_start(&server, length_of(&get));
 	set_up(&server, &get);
-	config.requests = 2;
-	config.rates = (struct list){.values = {10000}, .len = 1};
-	cell.open_loop = true;
-	cell.ramp = (struct ramp){.from = 10, .to = 10};
+	at_ten_a_second(2);
+	config.go_on = false;
 	cell.concurrency = 2;
 	refused_from = 1;
 	refused_to = 6;
@@ -357,6 +364,45 @@ test_the_time_of_failed_connects_is_no_lag_of_ours(void **state)
 	server_stop(&server);
 }
 
+static void
+test_with_r_a_refused_request_has_failed_and_the_next_one_is_on_time(void **state)
+{
+	struct server server;
+
+	(void)state;
+	server_start(&server, length_of(&get));
+	set_up(&server, &get);
+	at_ten_a_second(20);
+	refused_from = 1;
+	refused_to = 16; /* more than may fail in a row without -r */
+	run(CELL_DONE);
+	assert_int_equal(result.stats.complete, 20);
+	assert_int_equal(result.stats.failures[FAILURE_CONNECT], 15);
+	assert_int_equal(stats_failed(&result.stats), 15);
+	assert_int_equal(result.stats.total.count, 20);
+	assert_true(result.stats.total.max >= NS_PER_SEC); /* refused after a second */
+	assert_true(result.stats.lag.count <= 5);
+	clean_up();
+	server_stop(&server);
+}
+
+static void
+test_a_server_that_was_never_there_ends_the_cell_also_with_r(void **state)
+{
+	struct server server;
+
+	(void)state;
+	server_start(&server, length_of(&get));
+	set_up(&server, &get);
+	at_ten_a_second(20);
+	refused_to = 20;
+	run(CELL_UNREACHABLE);
+	assert_int_equal(connects, 1);
+	assert_int_equal(result.stats.complete, 0);
+	clean_up();
+	server_stop(&server);
+}
+
 int
 main(void)
 {
@@ -366,6 +412,8 @@ main(void)
 	    cmocka_unit_test(test_a_list_with_long_requests_has_no_delay_whichever_comes_first),
 	    cmocka_unit_test(test_a_connection_that_is_reset_at_once_has_no_handshake_of_tls),
 	    cmocka_unit_test(test_the_time_of_failed_connects_is_no_lag_of_ours),
+	    cmocka_unit_test(test_with_r_a_refused_request_has_failed_and_the_next_one_is_on_time),
+	    cmocka_unit_test(test_a_server_that_was_never_there_ends_the_cell_also_with_r),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,7 +95,7 @@ conn_broken(struct conn *conn, int error)
 		if (!worker->cell->config->go_on)
 			worker_abort(worker, CELL_RECEIVE, error);
 		fail(conn, FAILURE_RESET);
-	} else if (response_end(&conn->response) == RESPONSE_COMPLETE) {
+	} else if (response_end(&conn->response) == RESPONSE_COMPLETE && (conn->tls == NULL || !tls_cut(conn->tls))) {
 		complete(conn, clock_now_ns(), false);
 	} else {
 		fail(conn, FAILURE_TRUNCATED);

@@ -20,6 +20,7 @@ struct tls {
 	SSL *ssl;
 	int fd;
 	int error;   /* errno value of the socket's last failure but EAGAIN; 0: none, or the server closed */
+	bool cut;    /* the connection ended, and OpenSSL had asked for more */
 	bool broken; /* by an error: nothing more may be sent */
 };
 
@@ -53,12 +54,14 @@ socket_read(BIO *bio, char *data, int size)
 		len = recv(tls->fd, data, (size_t)size, 0);
 	while (len < 0 && errno == EINTR);
 	BIO_clear_retry_flags(bio);
-	if (len < 0 && errno == EAGAIN)
+	if (len < 0 && errno == EAGAIN) {
 		BIO_set_retry_read(bio);
-	else if (len < 0)
+	} else if (len < 0) {
 		tls->error = errno;
-	else if (len == 0)
+	} else if (len == 0) {
 		BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
+		tls->cut = true;
+	}
 	return (int)len;
 }
 
@@ -210,6 +213,12 @@ tls_recv(struct tls *tls, void *data, size_t size)
 	int result = SSL_read_ex(tls->ssl, data, size, &len);
 
 	return result == 1 ? (ssize_t)len : failed(tls, result);
+}
+
+bool
+tls_cut(const struct tls *tls)
+{
+	return tls->cut;
 }
 
 /* describe_key writes KEY, of the key exchange, as ab and `openssl s_client` do. */

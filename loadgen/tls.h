@@ -62,11 +62,14 @@ MUST_CHECK int tls_handshake(struct tls *tls);
  * tls_send and tls_recv are send(2) and recv(2) of at most one record, but
  * return -errno themselves: -EAGAIN waits for either direction, -EPROTO is a fault of TLS or
  * an alert.  After -EAGAIN tls_send must be called with the same bytes again (they may have moved).
- * tls_recv returns 0 at the server's end: close_notify, or a plain close, which ab takes for one, too.  It reads ahead, and
+ * tls_recv returns 0 at the server's end: close_notify, or a plain close, which tls_cut tells from it.  It reads ahead, and
  * of what it has not handed out no event of the socket will tell: who waits for more calls it until it says -EAGAIN.
  */
 MUST_CHECK ssize_t tls_send(struct tls *tls, const void *data, size_t len);
 MUST_CHECK ssize_t tls_recv(struct tls *tls, void *data, size_t size);
+
+/* tls_cut tells whether the end that tls_recv told of came without close_notify: anybody can make such a one (RFC 8446, 6.1). */
+bool tls_cut(const struct tls *tls);
 
 /* tls_describe fills FACTS after the handshake. */
 void tls_describe(struct tls *tls, struct tls_facts *facts);

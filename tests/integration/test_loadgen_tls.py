@@ -28,6 +28,47 @@ def polite(script):
     return whole
 
 
+class TestABodyThatLastsUntilTheEnd:
+    """RFC 9112, 9.8: it is whole where TLS says that it ends, and of a connection that just ends nobody knows."""
+
+    UNTIL_CLOSE = b"HTTP/1.1 200 OK\r\nServer: toy/1\r\n\r\nhello"
+    VERSIONS = pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+
+    @staticmethod
+    def script(answer, end):
+        def run(peer):
+            peer.request()
+            peer.send(answer)
+            end(peer)
+
+        return run
+
+    @VERSIONS
+    def test_with_close_notify_it_is_whole(self, certificate, version):
+        with TlsServer(self.script(self.UNTIL_CLOSE, goodbye), certificate.context(version)) as server:
+            cell = one_cell("-n", 6, "-c", 2, server.url)
+        assert_all_well(cell, 6)
+        assert cell["document_length"] == 5
+
+    @VERSIONS
+    def test_without_it_is_cut(self, certificate, version):
+        with TlsServer(self.script(self.UNTIL_CLOSE, lambda peer: None), certificate.context(version)) as server:
+            cell = one_cell("-n", 6, "-c", 2, server.url, status=1)
+        assert (cell["complete"], failures(cell)) == (6, {"truncated": 6})
+
+    @VERSIONS
+    def test_a_length_needs_no_end(self, certificate, version):
+        with TlsServer(self.script(CLOSING, lambda peer: None), certificate.context(version)) as server:
+            assert_all_well(one_cell("-n", 6, "-c", 2, server.url), 6)
+
+    @pytest.mark.skipif(AB is None, reason="needs ab (Debian package apache2-utils)")
+    def test_ab_says_the_same(self, certificate):
+        for end, failed in ((goodbye, "0"), (lambda peer: None, "3")):
+            with TlsServer(self.script(self.UNTIL_CLOSE, end), certificate.context()) as server:
+                for report in loadgen("-n", 3, server.url), run_ab("-n", 3, server.url):
+                    assert re.search(r"Failed requests: +(\d+)", report.stdout).group(1) == failed
+
+
 class TestRequests:
     def test_a_connection_for_each_request(self, certificate):
         with TlsServer(polite(answering()), certificate.context()) as server:

@@ -601,6 +601,7 @@ test_both_ends_of_a_connection(void **state)
 		close(link.relay);
 		link.relay = -1;
 		assert_int_equal(hear(&link, &byte, 1), 0);
+		assert_int_equal(tls_cut(link.client), !with_notify);
 		link_close(&link);
 	}
 	/* The client's: the server hears of it. */

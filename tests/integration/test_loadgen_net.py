@@ -168,7 +168,8 @@ class TestProxy:
         assert failures(cell) == {"timeout": 3}
 
     @pytest.mark.parametrize("proxy,says", [
-        ("", "-X : the proxy has no host; use host:port"),
+        ("", '-X "": must not be empty'),
+        (":81", "-X :81: the proxy has no host; use host:port"),
         ("a:0", "-X a:0: the port must be a whole number from 1 to 65535"),
         ("u:p@a:1", "-X u:p@a:1: user and password do not belong here; use -P user:password"),
         ("https://a", "-X https://a: a proxy is host:port alone, and is spoken to in plain HTTP"),

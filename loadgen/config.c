@@ -106,6 +106,8 @@ settle_load(struct config *config)
 	if (open && config->time_limit_ns == 0 && config->requests == REQUESTS_UNSET)
 		config->time_limit_ns =
 		    config->ramp.duration_ns > 0 ? config->ramp.duration_ns : DURATION_OPEN_S * NS_PER_SEC;
+	if (config->ramp.duration_ns > 0)
+		config->ramp.lead_ns = config->warmup_ns; /* the ramp that is asked for is one that counts */
 	if (config->requests == REQUESTS_UNSET)
 		config->requests = config->time_limit_ns > 0 ? CONFIG_UNLIMITED : REQUESTS;
 }

@@ -146,7 +146,8 @@ report_details(const struct row *row, FILE *out)
 	print_rate(out, row);
 	print_repeats(out, row);
 	if (row->summary.warmup_ns > 0)
-		fprintf(out, "\nWarm-up: what ended in the first %.3f s is not counted\n",
-		    (double)row->summary.warmup_ns / (double)NS_PER_SEC);
+		fprintf(out, "\nWarm-up: what ended in the first %.3f s%s is not counted\n",
+		    (double)row->summary.warmup_ns / (double)NS_PER_SEC,
+		    row->cell.ramp.duration_ns > 0 ? ", before the ramp began," : "");
 	report_remarks(row, out, print_remark);
 }

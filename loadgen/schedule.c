@@ -20,21 +20,20 @@ exponential(uint64_t *random)
 }
 
 static double
-ramp_seconds(const struct ramp *ramp)
+in_seconds(uint64_t ns)
 {
-	return (double)ramp->duration_ns / (double)NS_PER_SEC;
+	return (double)ns / (double)NS_PER_SEC;
 }
 
 /*
- * seconds_until is the inverse of schedule_expected: when EXPECTED arrivals
- * have come; infinity when they never do.  Within the ramp it solves the
- * quadratic in the form that has no difference of nearly equal numbers in it
+ * seconds_of_ramp returns how long after the lead EXPECTED arrivals have come; infinity when they never do.  Within
+ * the ramp it solves the quadratic in the form that has no difference of nearly equal numbers in it
  * but the rate's square, which is that of the rate at the time asked for.
  */
 static double
-seconds_until(const struct ramp *ramp, double expected)
+seconds_of_ramp(const struct ramp *ramp, double expected)
 {
-	double duration = ramp_seconds(ramp), during = (ramp->from + ramp->to) / 2 * duration, square;
+	double duration = in_seconds(ramp->duration_ns), during = (ramp->from + ramp->to) / 2 * duration, square;
 
 	if (expected >= during)
 		return ramp->to > 0 ? duration + (expected - during) / ramp->to : INFINITY;
@@ -42,6 +41,15 @@ seconds_until(const struct ramp *ramp, double expected)
 		return 0;
 	square = ramp->from * ramp->from + 2 * (ramp->to - ramp->from) / duration * expected;
 	return 2 * expected / (ramp->from + sqrt(fmax(0, square)));
+}
+
+/* seconds_until is the inverse of schedule_expected. */
+static double
+seconds_until(const struct ramp *ramp, double expected)
+{
+	double lead = in_seconds(ramp->lead_ns), before = ramp->from * lead;
+
+	return expected < before ? expected / ramp->from : lead + seconds_of_ramp(ramp, expected - before);
 }
 
 static void
@@ -90,12 +98,16 @@ schedule_skip(struct schedule *schedule, uint64_t count)
 double
 schedule_expected(const struct ramp *ramp, uint64_t at_ns)
 {
-	double at = (double)at_ns / (double)NS_PER_SEC, duration = ramp_seconds(ramp), rate;
+	double duration = in_seconds(ramp->duration_ns), before = ramp->from * in_seconds(ramp->lead_ns), at, rate;
 
+	if (at_ns < ramp->lead_ns)
+		return ramp->from * in_seconds(at_ns);
+	at_ns -= ramp->lead_ns;
+	at = in_seconds(at_ns);
 	if (at_ns >= ramp->duration_ns)
-		return (ramp->from + ramp->to) / 2 * duration + ramp->to * (at - duration);
+		return before + (ramp->from + ramp->to) / 2 * duration + ramp->to * (at - duration);
 	rate = ramp->from + (ramp->to - ramp->from) * (at / duration);
-	return (ramp->from + rate) / 2 * at;
+	return before + (ramp->from + rate) / 2 * at;
 }
 
 /* next_field copies TEXT up to the next colon to FIELD and moves *TEXT behind it; false when it is missing or too long. */

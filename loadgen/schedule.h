@@ -16,6 +16,7 @@ enum arrivals { ARRIVALS_CONSTANT, ARRIVALS_POISSON };
 struct ramp {
 	double from, to;
 	uint64_t duration_ns; /* 0: no ramp, the rate is `to` from the start */
+	uint64_t lead_ns;     /* for so long the rate is `from` first: the warm-up; 0 without a ramp */
 };
 
 /*

@@ -138,10 +138,27 @@ class TestRamp:
         assert cell["complete"] == len(server.times) == 50
         assert cell["unfinished"] == 0
 
-    def test_one_that_ends_while_it_warms_up_leaves_nothing_to_measure(self):
+    def test_it_begins_when_the_warm_up_ends(self):
         with Stamping() as server:
-            cell = run("--ramp", "100:0:0.5", "--warmup", 1, "--duration", 100, server.url)
-        assert len(server.times) == 25
+            cell = run("--ramp", "20:200:2", "--warmup", 1, server.url)
+        moments = server.since_first()
+        assert cell["ramp"] == {"from": 20, "to": 200, "seconds": 2}
+        assert sum(moment < 1 for moment in moments) == pytest.approx(20, abs=15)  # at the first rate
+        assert sum(1 <= moment < 2 for moment in moments) == pytest.approx((20 + 110) / 2, abs=25)
+        assert cell["complete"] + cell["unfinished"] + cell["missed"] == pytest.approx((20 + 200) / 2 * 2, abs=20)
+
+    def test_one_that_begins_with_0_warms_nothing_up(self):
+        with Stamping() as server:
+            cell = run("--ramp", "0:100:1", "--warmup", 0.5, "-n", 50, server.url)
+        assert cell["complete"] == 50
+        assert len(server.times) <= 51  # the first is due in the moment in which the counting begins
+
+    def test_one_that_has_its_only_request_in_the_warm_up_leaves_nothing_to_measure(self):
+        with Stamping() as server:
+            begun = time.monotonic()
+            cell = run("--ramp", "0.5:0:0.5", "--warmup", 1, "--duration", 100, server.url)
+            assert time.monotonic() - begun < 50
+        assert len(server.times) == 1
         assert cell["complete"] == 0
 
     def test_threads_without_a_request_in_it_end_too(self):

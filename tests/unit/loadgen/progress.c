@@ -175,7 +175,7 @@ test_a_sweep_names_cell_and_repetition(void **state)
 	cell.has_sleep = true;
 	cell.sleep_ns = NS_PER_SEC / 10;
 	cell.open_loop = true;
-	cell.ramp = (struct ramp){1000, 1000, 0};
+	cell.ramp = (struct ramp){1000, 1000, 0, 0};
 	progress_init(&progress, PROGRESS_BLOCK, out, &config, 4);
 	for (int i = 0; i < 6; i++) {
 		progress_cell_begin(&progress, &cell);
@@ -189,10 +189,10 @@ test_a_sweep_names_cell_and_repetition(void **state)
 	/* 10 s of this one and 130 s of the 13 to come, 70 s are gone */
 	assert_says("  33%  2 min 20 s left  cell 3 of 4  repetition 2 of 5\033[K\r\n");
 	assert_says("c=10  sleep=0.1  rate=1000\033[K");
-	cell.ramp = (struct ramp){10, 2000, 30 * NS_PER_SEC};
+	cell.ramp = (struct ramp){10, 2000, 30 * NS_PER_SEC, 0};
 	progress_update(&progress, &now);
 	assert_says("c=10  sleep=0.1  ramp=10:2000:30\033[K");
-	cell.ramp = (struct ramp){1e7, 1e7, 0};
+	cell.ramp = (struct ramp){1e7, 1e7, 0, 0};
 	progress_update(&progress, &now);
 	assert_says("c=10  sleep=0.1  rate=10000000\033[K");
 }

@@ -254,6 +254,10 @@ test_repetitions_warm_up_and_pipelining(void **state)
 	    "  99%           2.000 ms   1.000 to 3.000\n"
 	    "\nWarm-up: what ended in the first 1.500 s is not counted\n",
 	    true);
+	rows[0].cell.ramp.duration_ns = NS_PER_SEC;
+	assert_holds(
+	    report_ab, "\nWarm-up: what ended in the first 1.500 s, before the ramp began, is not counted\n", true);
+	rows[0].cell.ramp.duration_ns = 0;
 	repeats[1].measured = false; /* interrupted */
 	assert_holds(report_ab, "\nMeans of 1 repetition, and", true);
 }

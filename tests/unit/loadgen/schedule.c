@@ -267,15 +267,15 @@ static void
 test_ramps_have_the_arrivals_of_their_area(void **state)
 {
 	static const struct ramp ramps[] = {
-	    {0, 1000, 10 * SECOND},
-	    {1000, 0, 10 * SECOND},
-	    {100, 1000, 10 * SECOND},
-	    {1000, 100, 10 * SECOND},
-	    {500, 500, 10 * SECOND},
-	    {0.001, 5000, 1 * SECOND},
-	    {5000, 0.001, 1 * SECOND},
-	    {1e6, 0, SECOND / 10},
-	    {0, 1, 86400 * SECOND},
+	    {0, 1000, 10 * SECOND, 0},
+	    {1000, 0, 10 * SECOND, 0},
+	    {100, 1000, 10 * SECOND, 0},
+	    {1000, 100, 10 * SECOND, 0},
+	    {500, 500, 10 * SECOND, 0},
+	    {0.001, 5000, 1 * SECOND, 0},
+	    {5000, 0.001, 1 * SECOND, 0},
+	    {1e6, 0, SECOND / 10, 0},
+	    {0, 1, 86400 * SECOND, 0},
 	};
 
 	(void)state;
@@ -306,15 +306,49 @@ test_ramps_have_the_arrivals_of_their_area(void **state)
 }
 
 static void
+test_the_rate_stands_still_before_a_ramp(void **state)
+{
+	const struct ramp up = {.from = 10, .to = 1000, .duration_ns = 5 * SECOND, .lead_ns = 3 * SECOND};
+	const struct ramp from_none = {.to = 1000, .duration_ns = 5 * SECOND, .lead_ns = 3 * SECOND};
+	const struct ramp to_none = {.from = 100, .duration_ns = 5 * SECOND, .lead_ns = 3 * SECOND};
+	struct ramp without = up;
+	struct schedule led, alone;
+
+	(void)state;
+	assert_true(fabs(schedule_expected(&up, 1 * SECOND) - 10) < 1e-9);
+	assert_true(fabs(schedule_expected(&up, 3 * SECOND) - 30) < 1e-9);
+	assert_true(fabs(schedule_expected(&up, 8 * SECOND) - (30 + 2525)) < 1e-9);
+	assert_true(fabs(schedule_expected(&up, 9 * SECOND) - (30 + 2525 + 1000)) < 1e-9);
+	without.lead_ns = 0;
+	schedule_init(&led, ARRIVALS_CONSTANT, &up, 0, 1, 1);
+	schedule_init(&alone, ARRIVALS_CONSTANT, &without, 0, 1, 1);
+	for (uint64_t i = 0; i < 30; i++) {
+		assert_in_range(led.next_ns, i * SECOND / 10, i * SECOND / 10 + 1);
+		schedule_advance(&led);
+	}
+	for (uint64_t i = 0; i < 5000; i++) { /* from here on as ever */
+		assert_in_range(led.next_ns - alone.next_ns, 3 * SECOND - 2, 3 * SECOND + 2);
+		schedule_advance(&led);
+		schedule_advance(&alone);
+	}
+	schedule_init(&led, ARRIVALS_CONSTANT, &from_none, 0, 1, 1);
+	assert_int_equal(led.next_ns, 3 * SECOND);
+	assert_true(schedule_expected(&from_none, 3 * SECOND) == 0);
+	schedule_init(&led, ARRIVALS_CONSTANT, &to_none, 0, 1, 1);
+	assert_int_equal(arrivals_until(&led, 100 * SECOND), 300 + 250);
+	assert_true(led.next_ns == SCHEDULE_NEVER);
+}
+
+static void
 test_arrivals_come_when_they_are_expected(void **state)
 {
 	static const struct ramp ramps[] = {
-	    {0, 1e6, 3600 * SECOND},
-	    {1e6, 0, 3600 * SECOND},
-	    {1e6, 1, 3600 * SECOND},
-	    {3, 70, 60 * SECOND},
-	    {70, 3, 60 * SECOND},
-	    {5, 5, 0},
+	    {0, 1e6, 3600 * SECOND, 0},
+	    {1e6, 0, 3600 * SECOND, 0},
+	    {1e6, 1, 3600 * SECOND, 0},
+	    {3, 70, 60 * SECOND, 0},
+	    {70, 3, 60 * SECOND, 0},
+	    {5, 5, 0, 0},
 	};
 
 	(void)state;
@@ -340,7 +374,7 @@ static void
 test_a_ramp_down_keeps_its_last_gaps(void **state)
 {
 	/* The last arrivals before the rate is 0: the Nth last comes sqrt(2 N / slope) before the end. */
-	static const struct ramp ramp = {1e6, 0, 3600 * SECOND};
+	static const struct ramp ramp = {1e6, 0, 3600 * SECOND, 0};
 	struct schedule schedule;
 	double whole = schedule_expected(&ramp, 3600 * SECOND), slope = 1e6 / 3600;
 
@@ -364,7 +398,8 @@ static void
 test_gaps_along_a_ramp_are_exponential(void **state)
 {
 	enum { LEN = 20000 };
-	static const struct ramp ramps[] = {{0, 8000, 5 * SECOND}, {8000, 0, 6 * SECOND}, {9000, 1000, 5 * SECOND}};
+	static const struct ramp ramps[] = {
+	    {0, 8000, 5 * SECOND, 0}, {8000, 0, 6 * SECOND, 0}, {9000, 1000, 5 * SECOND, 0}};
 	double *gaps = calloc(LEN, sizeof(*gaps));
 
 	(void)state;
@@ -390,7 +425,7 @@ test_gaps_along_a_ramp_are_exponential(void **state)
 static void
 test_no_rate_has_no_arrivals(void **state)
 {
-	static const struct ramp none = {0, 0, SECOND}, late = {0, 10, 0}, slow = {0, 1e-300, 0};
+	static const struct ramp none = {0, 0, SECOND, 0}, late = {0, 10, 0, 0}, slow = {0, 1e-300, 0, 0};
 	struct schedule schedule;
 
 	(void)state;
@@ -483,6 +518,7 @@ main(void)
 	    cmocka_unit_test(test_counts_scatter_as_a_poisson_process),
 	    cmocka_unit_test(test_threads_together_are_one_process),
 	    cmocka_unit_test(test_ramps_have_the_arrivals_of_their_area),
+	    cmocka_unit_test(test_the_rate_stands_still_before_a_ramp),
 	    cmocka_unit_test(test_arrivals_come_when_they_are_expected),
 	    cmocka_unit_test(test_a_ramp_down_keeps_its_last_gaps),
 	    cmocka_unit_test(test_gaps_along_a_ramp_are_exponential),

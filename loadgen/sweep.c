@@ -45,7 +45,7 @@ init_targets(struct sweep *sweep)
 	for (int i = 0; i < config->urls_len; i++) {
 		result = target_parse(&sweep->targets[i], config->urls[i], error, sizeof(error));
 		if (result != 0) {
-			complain("%s: %s", config->urls[i], error);
+			complain("%s: %s", *config->urls[i] != '\0' ? config->urls[i] : "\"\"", error);
 			return status_of(result);
 		}
 		sweep->targets_len++;

@@ -29,6 +29,16 @@ struct unix_address {
 	struct sockaddr_un address;
 };
 
+/* lacks_slashes tells whether TEXT is a URL without its "//", as in "http:host"; but "http:8088" is a host of that name. */
+static bool
+lacks_slashes(const char *text)
+{
+	size_t scheme = strncasecmp(text, "http:", 5) == 0 ? 5 : strncasecmp(text, "https:", 6) == 0 ? 6 : 0;
+	size_t digits = strspn(text + scheme, "0123456789");
+
+	return scheme > 0 && (digits == 0 || strcspn(text + scheme, "/?#") > digits);
+}
+
 /* skip_scheme moves *TEXT behind "http://" or "https://", which may be missing; no other scheme is spoken. */
 static int
 skip_scheme(const char **text, bool *tls, char *error, size_t error_size)
@@ -36,8 +46,11 @@ skip_scheme(const char **text, bool *tls, char *error, size_t error_size)
 	const char *mark = strstr(*text, "://");
 	size_t before = strcspn(*text, "/?#");
 
-	if (mark == NULL || (size_t)(mark - *text) > before)
-		return 0;
+	if (mark == NULL || (size_t)(mark - *text) > before) {
+		if (!lacks_slashes(*text))
+			return 0;
+		return refuse(error, error_size, "two slashes must follow the scheme, as in http://127.0.0.1:8088/");
+	}
 	*tls = strncasecmp(*text, "https://", 8) == 0;
 	if (!*tls && strncasecmp(*text, "http://", 7) != 0)
 		return refuse(error, error_size, "only http://, https:// and unix:/path/of.sock:/ are supported");
@@ -108,6 +121,17 @@ copy_path(struct target *target, const char *text)
 	return asprintf(&target->path, "%s%.*s", slash, (int)strcspn(text, "#"), text) < 0 ? -ENOMEM : 0;
 }
 
+/* copy_host: a zone stands behind "%25" in a URL (RFC 6874), and behind a plain "%" where people type it. */
+static char *
+copy_host(const struct parts *parts)
+{
+	char *host = strndup(parts->host, parts->host_len), *zone = host != NULL ? strstr(host, "%25") : NULL;
+
+	if (parts->brackets && zone != NULL && zone[3] != '\0')
+		memmove(zone + 1, zone + 3, strlen(zone + 3) + 1);
+	return host;
+}
+
 /* fill copies the parts into strings of TARGET's own. */
 static int
 fill(struct target *target, const struct parts *parts)
@@ -120,7 +144,7 @@ fill(struct target *target, const struct parts *parts)
 	if (shown > parts->host_len)
 		shown = parts->host_len;
 	snprintf(port, sizeof(port), ":%u", target->port);
-	target->host = strndup(parts->host, parts->host_len);
+	target->host = copy_host(parts);
 	if (target->host == NULL ||
 	    asprintf(&target->field, "%s%.*s%s%s", left, (int)shown, parts->host, right, usual ? "" : port) < 0)
 		return -ENOMEM;
@@ -217,7 +241,7 @@ target_set_proxy(struct target *target, const char *text, char *error, size_t er
 		result = parse_port(&parts, &port, error, error_size);
 	if (result != 0)
 		return result;
-	target->proxy = strndup(parts.host, parts.host_len);
+	target->proxy = copy_host(&parts);
 	target->proxy_port = port;
 	if (target->proxy != NULL)
 		return 0;

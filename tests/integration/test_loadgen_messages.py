@@ -78,3 +78,15 @@ class TestFiles:
     def test_standard_input_that_is_empty(self):
         done = loadgen("--urls", "-", "127.0.0.1:1")
         assert (done.returncode, done.stderr) == (2, "loadgen: -: there is no request in it; a line is one, as in GET /\n")
+
+
+class TestUrls:
+    def test_one_that_is_empty(self):
+        done = loadgen("")
+        assert (done.returncode, done.stderr) == (2, 'loadgen: "": the URL has no host; use one like http://127.0.0.1:8088/\n')
+
+    @pytest.mark.parametrize("url", ["http:127.0.0.1:9701", "http:/127.0.0.1:9701/", "https:127.0.0.1"])
+    def test_one_without_its_slashes(self, url):
+        done = loadgen(url)
+        assert (done.returncode, done.stderr) == (
+            2, f"loadgen: {url}: two slashes must follow the scheme, as in http://127.0.0.1:8088/\n")

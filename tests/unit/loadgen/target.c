@@ -34,6 +34,12 @@ test_urls(void **state)
 	    {"http://[::1]:8088/x", "http://[::1]:8088/x", "::1", "[::1]:8088", "/x", 8088},
 	    {"[::1]", "http://[::1]/", "::1", "[::1]", "/", 80},
 	    {"[fe80::1%eth0]:1", "http://[fe80::1%eth0]:1/", "fe80::1%eth0", "[fe80::1]:1", "/", 1},
+	    {"http://[fe80::1%25eth0]:1", "http://[fe80::1%eth0]:1/", "fe80::1%eth0", "[fe80::1]:1", "/", 1},
+	    {"[fe80::1%25]", "http://[fe80::1%25]/", "fe80::1%25", "[fe80::1]", "/", 80}, /* interface 25 */
+	    {"host%25x", "http://host%25x/", "host%25x", "host", "/", 80},
+	    {"http:8088/x:y", "http://http:8088/x:y", "http", "http:8088", "/x:y", 8088},
+	    {"https:81", "http://https:81/", "https", "https:81", "/", 81},
+	    {"http", "http://http/", "http", "http", "/", 80},
 	    {"https://host/", "https://host/", "host", "host", "/", 443},
 	    {"HTTPS://host:443", "https://host:443/", "host", "host", "/", 443},
 	    {"https://host:80/x", "https://host:80/x", "host", "host:80", "/x", 80},
@@ -85,7 +91,13 @@ test_every_wrong_url_says_what_to_do(void **state)
 	    {"://host", "only http://"},
 	    {"host:", "1 to 65535"},
 	    {"host:/", "1 to 65535"},
-	    {"http:/host/", "1 to 65535"},
+	    {"http:/host/", "two slashes"},
+	    {"http:/127.0.0.1:9701/", "two slashes"},
+	    {"http:127.0.0.1:9701", "two slashes"},
+	    {"https:127.0.0.1", "two slashes"},
+	    {"HTTPS:host?u=http://x/", "two slashes"},
+	    {"http:80x", "two slashes"},
+	    {"http:", "two slashes"},
 	    {"host:0", "1 to 65535"},
 	    {"host:65536", "1 to 65535"},
 	    {"host:99999999999999999999", "1 to 65535"},
@@ -168,6 +180,7 @@ test_proxies(void **state)
 	    {"proxy", "proxy", 80},
 	    {"[::1]:3128", "::1", 3128},
 	    {"[::1]", "::1", 80},
+	    {"[fe80::1%25lo]:3128", "fe80::1%lo", 3128},
 	};
 	static const struct {
 		const char *text, *says;

@@ -92,7 +92,8 @@ print_rate(FILE *out, const struct row *row)
 		fprintf(out, "\nOpen loop: from %.9g to %.9g requests per second within %g s", cell->ramp.from,
 		    cell->ramp.to, (double)cell->ramp.duration_ns / (double)NS_PER_SEC);
 	else
-		fprintf(out, "\nOpen loop: %.9g requests per second", cell->ramp.from);
+		fprintf(
+		    out, "\nOpen loop: %.9g request%s per second", cell->ramp.from, cell->ramp.from == 1 ? "" : "s");
 	fprintf(out, ", %s\n", cell->config->arrivals == ARRIVALS_POISSON ? "Poisson arrivals" : "constant gaps");
 	fprintf(out, "  due %.2f/s, sent %.2f/s, answered %.2f/s; at most %" PRIu32 " connection%s open\n",
 	    summary->rps_due, summary->rps_started, summary->rps, summary->most_open,

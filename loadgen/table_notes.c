@@ -39,8 +39,8 @@ print_load(const struct sweep *sweep, FILE *out)
 	char text[256], limit[64] = "";
 
 	if (config->requests != CONFIG_UNLIMITED)
-		snprintf(limit, sizeof(limit), "%s%" PRIi64 " requests", config->time_limit_ns > 0 ? " or " : "",
-		    config->requests);
+		snprintf(limit, sizeof(limit), "%s%" PRIi64 " request%s", config->time_limit_ns > 0 ? " or " : "",
+		    config->requests, config->requests == 1 ? "" : "s");
 	snprintf(text, sizeof(text), config_open_loop(config) ? "open loop (%s)" : "closed loop",
 	    config->arrivals == ARRIVALS_POISSON ? "poisson" : "constant");
 	if (config_open_loop(config) && config->concurrency.len == 1)

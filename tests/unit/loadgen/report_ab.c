@@ -215,6 +215,8 @@ test_an_open_loop(void **state)
 	    "Send lag:           1         1.6        0.3         2         4\n",
 	    true);
 	assert_holds(report_ab, "\nPercentiles of the response (us), and", true);
+	rows[0].cell.ramp = (struct ramp){.from = 1, .to = 1};
+	assert_holds(report_ab, "\nOpen loop: 1 request per second, constant", true);
 	rows[0].cell.ramp = (struct ramp){.from = 1234567, .to = 1234567};
 	assert_holds(report_ab, "\nOpen loop: 1234567 requests per second, constant", true);
 	rows[0].cell.ramp = (struct ramp){.from = 0.001, .to = 2500000, .duration_ns = NS_PER_SEC};

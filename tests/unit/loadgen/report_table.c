@@ -113,6 +113,15 @@ test_sleeps_and_a_missing_cell(void **state)
 }
 
 static void
+test_one_request_a_cell(void **state)
+{
+	(void)state;
+	set_sweep(1, 2);
+	config.requests = 1;
+	assert_holds(report_table, "loadgen 0.1.0, closed loop, 1 request a cell, 1 thread\n", true);
+}
+
+static void
 test_intervals_of_repetitions(void **state)
 {
 	(void)state;
@@ -338,6 +347,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_two_targets),
 	    cmocka_unit_test(test_sleeps_and_a_missing_cell),
+	    cmocka_unit_test(test_one_request_a_cell),
 	    cmocka_unit_test(test_intervals_of_repetitions),
 	    cmocka_unit_test(test_what_must_be_known_stands_below),
 	    cmocka_unit_test(test_an_open_loop_has_its_own_columns),

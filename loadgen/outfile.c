@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define LINKS_MAX 40 /* that are followed, one after the other, as the kernel does */
 
 /* in_place tells whether PATH is something that cannot be replaced: a device, a pipe, an open file without a name. */
 static bool
@@ -26,13 +29,38 @@ is_folder(const char *path)
 	return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-/* resolve follows symbolic links: the file behind them is replaced, and they stay.  The caller frees it; NULL: -errno. */
+/* follow returns what the symbolic links at PATH lead to, also where nothing is there yet.  The caller frees it; NULL: errno. */
+static char *
+follow(const char *path)
+{
+	char *at = strdup(path), *next, to[PATH_MAX];
+	ssize_t len;
+
+	for (int links = 0; at != NULL && (len = readlink(at, to, sizeof(to) - 1)) > 0; links++) {
+		const char *slash = strrchr(at, '/');
+		int folder = to[0] == '/' || slash == NULL ? 0 : (int)(slash - at) + 1;
+
+		to[len] = '\0';
+		if (links == LINKS_MAX) {
+			free(at);
+			errno = ELOOP;
+			return NULL;
+		}
+		if (asprintf(&next, "%.*s%s", folder, at, to) < 0)
+			next = NULL;
+		free(at);
+		at = next;
+	}
+	return at;
+}
+
+/* resolve: the file behind symbolic links is replaced, and they stay.  The caller frees it; NULL: errno. */
 static char *
 resolve(const char *path)
 {
 	char *file = realpath(path, NULL);
 
-	return file != NULL || errno != ENOENT ? file : strdup(path);
+	return file != NULL || errno != ENOENT ? file : follow(path);
 }
 
 /* open_beside creates a temporary file next to PATH; its name goes to *NAME, which the caller frees. */
@@ -182,11 +210,23 @@ place(const char *path, struct stat *folder, const char **name)
 	return found;
 }
 
+/* same_place: two paths of the same name in the same folder. */
+static bool
+same_place(const char *one, const char *other)
+{
+	struct stat first, second;
+	const char *first_name, *second_name;
+
+	return place(one, &first, &first_name) && place(other, &second, &second_name) &&
+	       first.st_dev == second.st_dev && first.st_ino == second.st_ino && strcmp(first_name, second_name) == 0;
+}
+
 bool
 outfile_same(const char *one, const char *other)
 {
 	struct stat first, second;
-	const char *first_name, *second_name;
+	char *first_file, *second_file;
+	bool same;
 
 	if (strcmp(one, other) == 0)
 		return true;
@@ -194,6 +234,10 @@ outfile_same(const char *one, const char *other)
 		return false;
 	if (stat(one, &first) == 0 && stat(other, &second) == 0)
 		return S_ISREG(first.st_mode) && first.st_dev == second.st_dev && first.st_ino == second.st_ino;
-	return place(one, &first, &first_name) && place(other, &second, &second_name) &&
-	       first.st_dev == second.st_dev && first.st_ino == second.st_ino && strcmp(first_name, second_name) == 0;
+	first_file = follow(one);
+	second_file = follow(other);
+	same = first_file != NULL && second_file != NULL && same_place(first_file, second_file);
+	free(first_file);
+	free(second_file);
+	return same;
 }

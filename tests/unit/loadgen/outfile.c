@@ -173,6 +173,41 @@ test_a_link_stays_and_its_file_is_replaced(void **state)
 }
 
 static void
+test_a_link_to_nothing_leads_where_the_file_comes_to_be(void **state)
+{
+	char link[PATH_MAX + 8], to_link[PATH_MAX + 8], below[PATH_MAX + 8];
+	struct stat status;
+
+	(void)state;
+	snprintf(link, sizeof(link), "%s/link", folder);
+	snprintf(to_link, sizeof(to_link), "%s/to-link", folder);
+	snprintf(below, sizeof(below), "%s/below", folder);
+	assert_int_equal(symlink("out", link), 0);
+	assert_int_equal(symlink(link, to_link), 0);
+	assert_int_equal(symlink("no/out", below), 0);
+	assert_true(outfile_same(path, link));
+	assert_true(outfile_same(to_link, path));
+	assert_true(outfile_same(to_link, link));
+	assert_false(outfile_same(path, below));
+	assert_int_equal(outfile_check(below), -ENOENT);
+	assert_int_equal(outfile_check(to_link), 0);
+	assert_int_equal(outfile_write(to_link, write_text, "new"), 0);
+	assert_int_equal(lstat(to_link, &status), 0);
+	assert_true(S_ISLNK(status.st_mode));
+	assert_int_equal(lstat(path, &status), 0);
+	assert_true(S_ISREG(status.st_mode));
+	assert_string_equal(contents(path), "new");
+	assert_int_equal(unlink(below), 0);
+	assert_int_equal(unlink(to_link), 0);
+	assert_int_equal(unlink(link), 0);
+	assert_int_equal(unlink(path), 0);
+	/* Links that lead in a circle lead nowhere. */
+	assert_int_equal(symlink("link", link), 0);
+	assert_false(outfile_same(path, link));
+	assert_int_equal(unlink(link), 0);
+}
+
+static void
 test_an_open_file_without_a_name_is_written(void **state)
 {
 	char name[64];
@@ -213,6 +248,7 @@ main(void)
 	    cmocka_unit_test(test_what_is_not_whole_is_no_file),
 	    cmocka_unit_test(test_a_device_stays_a_device),
 	    cmocka_unit_test(test_a_link_stays_and_its_file_is_replaced),
+	    cmocka_unit_test(test_a_link_to_nothing_leads_where_the_file_comes_to_be),
 	    cmocka_unit_test(test_an_open_file_without_a_name_is_written),
 	};
 

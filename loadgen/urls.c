@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,21 +71,41 @@ add_line(struct urls *urls, const struct url_place *place, char *line, size_t le
 	return result != 0 ? result : join_server(urls, entry, place);
 }
 
+/* read_line reads the next line with its end into LINE. Returns its length, 0 at the end; above URLS_LINE_MAX it is cut. */
+static size_t
+read_line(FILE *in, char *line)
+{
+	size_t len = 0;
+	int byte = 0;
+
+	while (byte != '\n' && len <= URLS_LINE_MAX && (byte = getc_unlocked(in)) != EOF)
+		line[len++] = (char)byte;
+	line[len] = '\0';
+	return len;
+}
+
 static int
 add_lines(struct urls *urls, FILE *in, struct url_place *place)
 {
-	char *line = NULL;
-	size_t size = 0;
-	ssize_t len;
-	int result = 0;
+	char *line = malloc(URLS_LINE_MAX + 2);
+	uint64_t read = 0;
+	size_t len;
+	int result = line != NULL ? 0 : -ENOMEM;
 
-	while (result == 0 && (len = getline(&line, &size, in)) >= 0) {
+	while (result == 0 && (len = read_line(in, line)) > 0) {
 		place->line++;
+		read += len;
+		if (len > URLS_LINE_MAX)
+			result = url_refuse(place, "a line of more than %d bytes", URLS_LINE_MAX);
+		else if (read > URLS_BYTES_MAX)
+			result = url_refuse(place, "more than %d bytes up to this line", URLS_BYTES_MAX);
+		if (result != 0)
+			break;
 		while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r'))
 			line[--len] = '\0';
-		result = add_line(urls, place, line, (size_t)len);
+		result = add_line(urls, place, line, len);
 	}
-	if (result == 0 && !feof(in))
+	if (result == 0 && ferror(in))
 		result = -errno;
 	free(line);
 	return result;

@@ -8,8 +8,10 @@
 #include "loadgen/request.h"
 #include "loadgen/url_entry.h"
 
-#define URLS_MAX 100000    /* requests of a file */
-#define URLS_FILES_MAX 256 /* files of large bodies, which stay open */
+#define URLS_MAX 100000          /* requests of a file */
+#define URLS_FILES_MAX 256       /* files of large bodies, which stay open */
+#define URLS_LINE_MAX (1 << 20)  /* bytes of a line */
+#define URLS_BYTES_MAX (1 << 28) /* bytes of a file */
 
 /*
  * A line is a request.  As text, with a tab before each field and the body:

@@ -7,10 +7,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/version.h"
@@ -365,6 +367,61 @@ write_lines(const char *format, size_t count)
 }
 
 static void
+test_a_line_has_an_end(void **state)
+{
+	static char text[URLS_LINE_MAX + 2];
+	struct urls urls;
+	char error[512];
+
+	(void)state;
+	memset(text, '#', sizeof(text));
+	text[URLS_LINE_MAX - 1] = '\n';
+	memcpy(text + URLS_LINE_MAX, "/x", 2);
+	write_file("list", text, sizeof(text));
+	assert_int_equal(urls_load(&urls, "list", error, sizeof(error)), 0);
+	assert_int_equal(urls.len, 1);
+	urls_deinit(&urls);
+	text[URLS_LINE_MAX - 1] = '#';
+	write_file("list", text, URLS_LINE_MAX + 1);
+	assert_int_equal(urls_load(&urls, "list", error, sizeof(error)), -EINVAL);
+	assert_string_equal(error, "list:1: a line of more than 1048576 bytes");
+	urls_deinit(&urls);
+	assert_int_equal(urls_load(&urls, "/dev/zero", error, sizeof(error)), -EINVAL);
+	assert_string_equal(error, "/dev/zero:1: a line of more than 1048576 bytes");
+	urls_deinit(&urls);
+}
+
+static void
+test_a_file_has_an_end(void **state)
+{
+	static char lines[65536];
+	char name[64], error[512];
+	struct urls urls;
+	int pipe_fds[2];
+	pid_t child;
+
+	(void)state;
+	memset(lines, '#', sizeof(lines));
+	lines[sizeof(lines) - 1] = '\n';
+	assert_int_equal(pipe(pipe_fds), 0);
+	child = fork();
+	if (child == 0) {
+		close(pipe_fds[0]);
+		signal(SIGPIPE, SIG_DFL);
+		while (write(pipe_fds[1], lines, sizeof(lines)) > 0)
+			;
+		_exit(0);
+	}
+	close(pipe_fds[1]);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", pipe_fds[0]);
+	assert_int_equal(urls_load(&urls, name, error, sizeof(error)), -EINVAL);
+	assert_non_null(strstr(error, ":4097: more than 268435456 bytes up to this line"));
+	urls_deinit(&urls);
+	close(pipe_fds[0]);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
+static void
 test_limits(void **state)
 {
 	char text[REQUEST_SMALL_MAX + 64], error[512];
@@ -442,6 +499,8 @@ main(void)
 	    TEST(test_mistakes_are_named_with_their_line),
 	    TEST(test_files_that_cannot_be_read),
 	    TEST(test_limits),
+	    TEST(test_a_line_has_an_end),
+	    TEST(test_a_file_has_an_end),
 	    TEST(test_the_number_of_open_files_has_a_limit),
 	};
 

@@ -21,8 +21,10 @@
 #include "loadgen/runner.h"
 #include "loadgen/trace.h"
 
-#define FILES_BESIDE 32 /* open files besides the connections: streams, event bases, ... */
-#define FILES_A_THREAD 4
+/* Open files besides the connections. */
+#define FILES_ALONE 5    /* the standard streams, one for signals, one that threads tell their end by */
+#define FILES_A_THREAD 4 /* epoll, libevent's two for signals, one to be stopped by; in an open loop a timer, too */
+#define FILES_SPARE 32 /* what was inherited, and libraries open for a moment: where there is room, but not asked for */
 
 /* status_of returns the exit status for RESULT: a mistake on the command line is 2, and all that the machine refuses 1. */
 static int
@@ -160,6 +162,16 @@ init_rows(struct sweep *sweep)
 	return 0;
 }
 
+/* files_beside counts the open files that CONNECTIONS come on top of. */
+static rlim_t
+files_beside(const struct config *config, rlim_t connections)
+{
+	rlim_t threads = (rlim_t)config->threads < connections ? (rlim_t)config->threads : connections;
+
+	return FILES_ALONE + (FILES_A_THREAD + config_open_loop(config)) * threads + config->listed.files.len +
+	       (config->spec.body_file != NULL);
+}
+
 /*
  * raise_file_limit makes room for the largest number of connections, or for as many as there can
  * be where a search decides about it.  Returns 0, or 1 after saying what is too low.
@@ -168,21 +180,23 @@ static int
 raise_file_limit(struct sweep *sweep)
 {
 	const struct config *config = sweep->config;
-	const rlim_t beside = FILES_BESIDE + FILES_A_THREAD * (rlim_t)config->threads + config->listed.files.len;
 	struct rlimit limit;
-	rlim_t need = 0, most = config->until_saturated ? CONFIG_CONCURRENCY_MAX : 0;
+	rlim_t need = 0, most = config->until_saturated ? CONFIG_CONCURRENCY_MAX : 0, beside, room;
 
 	for (size_t i = 0; i < config->concurrency.len; i++)
 		if (config->concurrency.values[i] > need)
 			need = config->concurrency.values[i];
 	if (most < need)
 		most = need;
+	beside = files_beside(config, most);
 	sweep->most_connections = (uint32_t)most;
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= most + beside)
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= most + beside + FILES_SPARE)
 		return 0;
-	limit.rlim_cur = most + beside < limit.rlim_max ? most + beside : limit.rlim_max;
+	limit.rlim_cur = most + beside + FILES_SPARE < limit.rlim_max ? most + beside + FILES_SPARE : limit.rlim_max;
 	if (limit.rlim_cur >= need + beside && setrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		sweep->most_connections = (uint32_t)(limit.rlim_cur - beside);
+		room = limit.rlim_cur - beside;
+		room -= room >= need + FILES_SPARE ? FILES_SPARE : room - need;
+		sweep->most_connections = (uint32_t)(room < most ? room : most);
 		return 0;
 	}
 	complain("%llu open files are needed, and the limit is %llu: raise ulimit -n, or lower -c",

@@ -440,7 +440,22 @@ class TestLimits:
         done = subprocess.run([LOADGEN, "-n", "100", "-c", "100", f"127.0.0.1:{free_port()}"], preexec_fn=limit_files(64, 64),
                               timeout=60, capture_output=True, text=True)
         assert done.returncode == 1
-        assert done.stderr == "loadgen: 136 open files are needed, and the limit is 64: raise ulimit -n, or lower -c\n"
+        assert done.stderr == "loadgen: 109 open files are needed, and the limit is 64: raise ulimit -n, or lower -c\n"
+
+
+    @pytest.mark.parametrize("arguments", [["-c", "1"], ["-c", "4", "--threads", "3"], ["-c", "2", "--rate", "1000"],
+                                           ["-c", "1,3", "-p", __file__]], ids=["one", "threads", "open loop", "a sweep"])
+    def test_no_more_files_are_asked_for_than_needed(self, arguments):
+        def run(limit):
+            return subprocess.run([LOADGEN, "-q", "-n", "20", *arguments, server.url], preexec_fn=limit_files(limit, limit),
+                                  timeout=60, capture_output=True, text=True)
+
+        with ScriptedServer(answering()) as server:
+            needed = int(re.match(r"loadgen: (\d+) open files are needed", run(8).stderr).group(1))
+            assert needed <= 24
+            assert f"{needed} open files are needed, and the limit is {needed - 1}:" in run(needed - 1).stderr
+            done = run(needed)
+        assert done.returncode in WELL, done.stderr
 
 
 def test_running_out_of_files_meanwhile_is_named():

@@ -14,7 +14,7 @@
 #include "loadgen/runner.h"
 
 #define PATIENCE_NS (60 * NS_PER_SEC)  /* for what stands in a server's queue, or -s where that is more */
-#define IMPATIENCE_NS (2 * NS_PER_SEC) /* for what was waited for in vain before */
+#define IMPATIENCE_NS (2 * NS_PER_SEC) /* for what was waited for in vain before, or where there was no answer yet */
 
 /* explain says why a cell has no figures. Returns whether the run can go on with other targets. */
 static bool
@@ -148,14 +148,13 @@ keep_figures(struct sweep *sweep, struct row *row, int64_t repetition)
 }
 
 /*
- * ask sends the request of CELL once, and waits for its answer for PATIENCE_NS.  Returns whether nothing stands before it any
+ * ask sends the request of CELL once, and waits for its answer for PATIENCE_NS, which PROGRESS shows.  Returns whether nothing stands before it any
  * more: something was answered, or there is nobody to serve a queue; the next cell says so.
  */
 static bool
-ask(struct sweep *sweep, const struct cell *cell, uint64_t patience_ns)
+ask(struct sweep *sweep, const struct cell *cell, uint64_t patience_ns, struct progress *progress)
 {
 	struct config config = *sweep->config;
-	struct progress none;
 	struct result result;
 	struct cell once = *cell;
 	bool done;
@@ -171,11 +170,11 @@ ask(struct sweep *sweep, const struct cell *cell, uint64_t patience_ns)
 	once.config = &config;
 	once.concurrency = 1;
 	once.open_loop = false;
-	progress_init(&none, PROGRESS_NONE, stderr, &config, 1);
-	progress_cell_begin(&none, &once);
-	done = runner_run(&once, sweep->tls, &none, &result) == 0 &&
+	progress_await(progress, cell->target->url);
+	done = runner_run(&once, sweep->tls, progress, &result) == 0 &&
 	       (result.stats.bytes_received > 0 || (result.end == CELL_UNREACHABLE && result.error == ECONNREFUSED));
 	runner_free(&result);
+	progress_await(progress, NULL);
 	return done;
 }
 
@@ -195,7 +194,7 @@ settle(struct sweep *sweep, struct progress *progress)
 
 		if (leftover->cell == NULL || sweep->down[i])
 			continue;
-		if (ask(sweep, leftover->cell, patience_ns)) {
+		if (ask(sweep, leftover->cell, patience_ns, progress)) {
 			*leftover = (struct leftover){0};
 		} else if (!interrupt_seen()) {
 			leftover->stuck = true;
@@ -239,7 +238,10 @@ measure_row(struct sweep *sweep, struct row *row, int64_t repetition, struct pro
 	progress_cell_begin(progress, &row->cell);
 	status = runner_run(&row->cell, sweep->tls, progress, result);
 	if (result->stats.unfinished + result->stats.failures[FAILURE_TIMEOUT] > 0)
-		sweep->leftovers[target].cell = &row->cell;
+		sweep->leftovers[target] = (struct leftover){
+		    .cell = &row->cell,
+		    .stuck = sweep->leftovers[target].stuck || result->stats.bytes_received == 0,
+		};
 	if (status == 0 && has_figures(sweep, row))
 		status = keep_figures(sweep, row, repetition);
 	if (status == 0 && cell_end_measured(result->end))

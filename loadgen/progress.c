@@ -287,10 +287,37 @@ draw(struct progress *progress, const struct progress_now *now)
 	screen_draw(&progress->screen, block.text);
 }
 
+static void
+draw_awaited(struct progress *progress)
+{
+	double waited = seconds(progress->awaited_since_ns, clock_now_ns());
+	size_t columns, rows;
+	struct block block;
+
+	if (waited < INTERVAL_MS / 1000.0)
+		return;
+	screen_size(&progress->screen, &columns, &rows);
+	block_init(&block, columns, rows, progress->screen.colors);
+	block_text(&block, BLOCK_PLAIN, "%s", progress->awaited);
+	block_break(&block);
+	block_text(&block, BLOCK_PLAIN, "waiting for what the last cell left in the server's queue, %.0f s", waited);
+	block_break(&block);
+	screen_draw(&progress->screen, block.text);
+}
+
+void
+progress_await(struct progress *progress, const char *url)
+{
+	progress->awaited = url;
+	progress->awaited_since_ns = clock_now_ns();
+}
+
 void
 progress_update(struct progress *progress, const struct progress_now *now)
 {
-	if (progress->style == PROGRESS_BLOCK)
+	if (progress->style == PROGRESS_BLOCK && progress->awaited != NULL)
+		draw_awaited(progress);
+	else if (progress->style == PROGRESS_BLOCK)
 		draw(progress, now);
 	if (progress->style != PROGRESS_LINES)
 		return;

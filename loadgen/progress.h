@@ -36,12 +36,14 @@ struct progress {
 	enum progress_style style;
 	FILE *out;
 	const struct config *config;
-	const struct cell *cell;          /* the present one */
-	size_t cells;                     /* of one repetition; 0: nobody knows yet (--until-saturated) */
-	size_t cells_done;                /* of all repetitions */
-	uint64_t step, next;              /* PROGRESS_LINES: requests between lines, and at the next one */
-	uint64_t start_ns;                /* of the run */
-	uint64_t cell_start_ns;           /* of the cell: its warm-up too */
+	const struct cell *cell; /* the present one */
+	size_t cells;            /* of one repetition; 0: nobody knows yet (--until-saturated) */
+	size_t cells_done;       /* of all repetitions */
+	uint64_t step, next;     /* PROGRESS_LINES: requests between lines, and at the next one */
+	uint64_t start_ns;       /* of the run */
+	uint64_t cell_start_ns;  /* of the cell: its warm-up too */
+	const char *awaited;     /* the URL of a server that serves what the last cell left; NULL: none is waited for */
+	uint64_t awaited_since_ns;
 	double shown;                     /* share of the run that is done, as it was drawn last: never goes back */
 	struct screen screen;             /* PROGRESS_BLOCK */
 	struct series_figures last;       /* of the last whole second; of the first one while it lasts */
@@ -72,6 +74,12 @@ int progress_interval_ms(const struct progress *progress);
 void progress_cell_begin(struct progress *progress, const struct cell *cell);
 void progress_update(struct progress *progress, const struct progress_now *now);
 void progress_cell_end(struct progress *progress);
+
+/*
+ * progress_await has updates say that nothing is loaded, but URL waited for, where that takes longer than a moment; with NULL
+ * they are of a cell again.
+ */
+void progress_await(struct progress *progress, const char *url);
 
 /* progress_clear wipes the block, so that something else can be printed; the next update draws it again. */
 void progress_clear(struct progress *progress);

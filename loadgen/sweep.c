@@ -369,6 +369,8 @@ sweep_run(struct sweep *sweep)
 		compare_rows(sweep);
 		judge(sweep);
 	}
+	if (interrupt_seen() && sweep_measured(sweep) == 0)
+		complain("interrupted before any request was answered");
 	interrupt_close(); /* a report that cannot be written (a pipe that nobody reads) can be broken off */
 	sweep->interrupted = interrupt_seen();
 }

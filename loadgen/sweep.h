@@ -39,7 +39,7 @@ struct row {
 /* What a target was left with by cells before: requests that nobody waits for any more, in its server's queue. */
 struct leftover {
 	const struct cell *cell; /* which left them, or another of the same requests; NULL: there are none */
-	bool stuck;              /* they were waited for in vain, and are not again for as long */
+	bool stuck;              /* nothing was answered: they are not waited for as long */
 };
 
 /* What --until-saturated found out about a target with one sleep. */

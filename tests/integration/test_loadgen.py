@@ -350,6 +350,14 @@ class TestInterrupt:
         assert process.returncode == 130
         assert "Interrupted: 1 of 4 cells" in out
 
+    def test_a_sweep_that_ends_before_any_answer_says_so(self):
+        with ScriptedServer(slow(30)) as stuck:
+            process = self.start("-n", 2000, "-c", "2,3", stuck.url)
+            wait_until(lambda: stuck.connections, "the first cell")
+            process.send_signal(signal.SIGINT)
+            out, said = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, out, said) == (130, "", "loadgen: interrupted before any request was answered\n")
+
     @staticmethod
     def end_while_it_waits_for_a_reader(process, number=signal.SIGINT):
         def waits():

@@ -305,6 +305,16 @@ class TestLeftovers:
         assert done.stderr == (f"loadgen: {server.url}: what a cell left in the server's queue may count against the next one: "
                                "a request behind it failed, or had no answer within 60 s\n")
 
+    def test_behind_a_cell_without_any_answer_it_does_not_wait_for_long(self):
+        def silent(peer):
+            while peer.request():
+                pass
+
+        with ScriptedServer(silent) as server:
+            done = loadgen("-c", "1,2", "--duration", 0.3, server.url, timeout=50)
+        assert done.returncode == 1
+        assert "or had no answer within 2 s\n" in done.stderr
+
 
 class TestOptions:
     @pytest.mark.parametrize("arguments, why", [

@@ -141,6 +141,21 @@ def test_nothing_remains_when_a_signal_ends_it(signals):
         assert terminal.screen.text() == ""
 
 
+def test_it_says_that_it_waits_for_what_a_cell_left():
+    silence = []
+
+    def script(peer):
+        while peer.request():
+            if peer.number == 0:
+                peer.send(OK)
+            silence.append(1)
+
+    with ScriptedServer(script) as server, Terminal([LOADGEN, "-c", "2,3", "--duration", 0.5, server.url]) as terminal:
+        terminal.wait_for(lambda text: re.search(r"waiting for what the last cell left in the server's queue, \d+ s", text), "the wait")
+        assert server.url in terminal.screen.text()
+        end(terminal)
+
+
 def test_a_complaint_stands_in_the_place_of_the_block(server):
     with Terminal([LOADGEN, "-k", "-n", 60, "-c", "2,3", server.url, "127.0.0.1:1"]) as terminal:
         assert terminal.finish() == 1

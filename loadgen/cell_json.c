@@ -87,6 +87,18 @@ failures_of(const struct summary *summary)
 	return object;
 }
 
+/* failure_reasons_of: what was wrong the first time; null where it never was. */
+static json_t *
+failure_reasons_of(const struct summary *summary)
+{
+	json_t *object = json_object();
+
+	for (unsigned i = 0; i < FAILURE_CLASSES; i++)
+		field_add(object, failure_name((enum failure)i),
+		    summary->whys[i][0] != '\0' ? field_text(summary->whys[i]) : json_null());
+	return object;
+}
+
 static json_t *
 bytes_of(const struct summary *summary)
 {
@@ -143,6 +155,7 @@ add_counts(json_t *object, const struct summary *summary)
 	field_count(object, "complete", summary->complete);
 	field_count(object, "failed", summary->failed);
 	field_add(object, "failures", failures_of(summary));
+	field_add(object, "failure_reasons", failure_reasons_of(summary));
 	field_count(object, "write_errors", summary->write_errors);
 	field_count(object, "non_2xx", summary->non_2xx);
 	field_count(object, "errors", summary->errors);

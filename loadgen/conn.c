@@ -170,11 +170,16 @@ conn_on_ready(evutil_socket_t fd, short what, void *arg)
 void
 conn_expire(struct conn *conn, uint64_t now_ns, uint64_t limit_ns)
 {
+	const char *why = conn->state < CONN_READY ? "no connection in time" : "no whole answer in time";
+
 	if (conn->state != CONN_CLOSED && conn->state < CONN_READY)
 		conn_connect_expired(conn);
+	else if (conn->state == CONN_READY && !conn->response.started)
+		why = "no answer in time";
 	conn_close(conn);
 	while (conn->len > 0 && conn_flight(conn, 0)->timing.start_ns + limit_ns <= now_ns) {
 		conn_flight(conn, 0)->timing.end_ns = now_ns;
+		conn_explain(conn, FAILURE_TIMEOUT, why);
 		conn_finish(conn, FAILURE_TIMEOUT);
 	}
 	conn_go_on_after(conn);

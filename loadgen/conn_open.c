@@ -1,5 +1,6 @@
 /* How a connection comes about, and what a failure of these leads to. */
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -146,12 +147,19 @@ rest(struct conn *conn)
 		worker_abort(conn->worker, CELL_RESOURCES, ENOMEM);
 }
 
+/* why_not says why there is no connection: the errno value ERROR, or what TLS or the proxy said. */
+static const char *
+why_not(const struct worker *worker, int error)
+{
+	return error == EPROTO ? worker->why : strerrordesc_np(error);
+}
+
 /*
- * give_up ends the requests under way, for which there is no connection, with FAILURE.  None is begun in their place from
+ * give_up ends the requests under way, for which there is no connection, with FAILURE for the errno value ERROR.  None is begun in their place from
  * here: it may fail the same way, ever deeper.
  */
 static void
-give_up(struct conn *conn, enum failure failure)
+give_up(struct conn *conn, enum failure failure, int error)
 {
 	struct worker *worker = conn->worker;
 	uint64_t now = clock_now_ns();
@@ -163,6 +171,7 @@ give_up(struct conn *conn, enum failure failure)
 
 		flight->timing.end_ns = now;
 		flight->retried = true; /* what delayed it was not loadgen */
+		conn_explain(conn, failure, why_not(worker, error));
 		conn_finish(conn, failure);
 	}
 	if (worker->cell->open_loop)
@@ -184,13 +193,14 @@ may_retry(struct conn *conn, int error, enum failure failure)
 	if (leave_address(conn))
 		return true;
 	if (goes_on(worker, failure)) {
-		give_up(conn, failure);
+		give_up(conn, failure, error);
 		return false;
 	}
 	if (!worker->reached) {
 		worker_abort(worker, CELL_UNREACHABLE, error);
 		return false;
 	}
+	conn_explain(conn, failure, why_not(worker, error));
 	worker->stats.failures[failure]++;
 	worker->stats.errors++;
 	if (++worker->connect_failures < CONNECT_FAILURES_MAX)

@@ -91,6 +91,9 @@ void conn_receive(struct conn *conn);
  */
 void conn_broken(struct conn *conn, int error);
 
+/* conn_explain notes, and at -v 4 prints, WHY a request failed. */
+void conn_explain(struct conn *conn, enum failure failure, const char *why);
+
 /* conn_finish ends the oldest request under way at its timing's end_ns. */
 void conn_finish(struct conn *conn, enum failure failure);
 

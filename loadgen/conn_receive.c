@@ -1,6 +1,7 @@
 /* How answers come in on a connection, and how requests end. */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -14,6 +15,16 @@
 #define FIRST_READ 4096 /* bytes: enough for a header; the rest of a large body is then thrown away uncopied */
 #define READS_MAX 16    /* full reads in a row; then the other connections have their turn */
 #define SKIP_MAX ((uint64_t)1 << 30) /* bytes of a body thrown away by one call */
+
+void
+conn_explain(struct conn *conn, enum failure failure, const char *why)
+{
+	struct worker *worker = conn->worker;
+
+	stats_explain(&worker->stats, failure, why);
+	if (conn->trace != NULL && worker->cell->config->verbosity >= TRACE_PACKETS)
+		trace_failure(conn->trace, failure_name(failure), why);
+}
 
 void
 conn_finish(struct conn *conn, enum failure failure)
@@ -37,10 +48,11 @@ conn_finish(struct conn *conn, enum failure failure)
 		worker_freed(worker, flight->timing.end_ns);
 }
 
-/* fail ends the oldest request under way with FAILURE, and the connection with it. */
+/* fail ends the oldest request under way with FAILURE, WHY that is, and the connection with it. */
 static void
-fail(struct conn *conn, enum failure failure)
+fail(struct conn *conn, enum failure failure, const char *why)
 {
+	conn_explain(conn, failure, why);
 	conn_flight(conn, 0)->timing.end_ns = clock_now_ns();
 	conn_close(conn);
 	conn_finish(conn, failure);
@@ -67,7 +79,18 @@ complete(struct conn *conn, uint64_t now_ns, bool surplus)
 	if (!keep)
 		conn_close(conn);
 	conn->reused = keep;
+	if (surplus)
+		conn_explain(conn, FAILURE_MALFORMED, "more came behind the end of the answer");
 	conn_finish(conn, surplus ? FAILURE_MALFORMED : FAILURE_NONE);
+}
+
+/* where_cut says how far an answer has come that the server closes in the midst of. */
+static const char *
+where_cut(const struct response *response)
+{
+	if (!response->started)
+		return "closed without an answer";
+	return response->facts.head_done ? "closed within the body" : "closed within the header";
 }
 
 void
@@ -90,15 +113,15 @@ conn_broken(struct conn *conn, int error)
 		return;
 	}
 	if (error == EPROTO) {
-		fail(conn, FAILURE_MALFORMED);
+		fail(conn, FAILURE_MALFORMED, tls_why());
 	} else if (error != 0) {
 		if (!worker->cell->config->go_on)
 			worker_abort(worker, CELL_RECEIVE, error);
-		fail(conn, FAILURE_RESET);
+		fail(conn, FAILURE_RESET, strerrordesc_np(error));
 	} else if (response_end(&conn->response) == RESPONSE_COMPLETE && (conn->tls == NULL || !tls_cut(conn->tls))) {
 		complete(conn, clock_now_ns(), false);
 	} else {
-		fail(conn, FAILURE_TRUNCATED);
+		fail(conn, FAILURE_TRUNCATED, where_cut(&conn->response));
 	}
 	conn_go_on_after(conn);
 }
@@ -127,7 +150,7 @@ read_answers(struct conn *conn, const char *data, size_t len, uint64_t now_ns)
 			return true;
 		}
 		if (event != RESPONSE_COMPLETE) {
-			fail(conn, FAILURE_MALFORMED);
+			fail(conn, FAILURE_MALFORMED, response_why(&conn->response));
 			break;
 		}
 		data += taken;

@@ -64,6 +64,26 @@ tell_uncounted(const struct remarks *remarks, const struct row *row)
 		    summary->queued, were(summary->queued));
 }
 
+/* tell_failures names the classes, which ab's line puts together, and what was wrong the first time. */
+static void
+tell_failures(const struct remarks *remarks, const struct summary *summary)
+{
+	char text[1024];
+	size_t used = 0;
+
+	for (unsigned i = 0; i < FAILURE_CLASSES; i++) {
+		const char *why = summary->whys[i];
+
+		if (summary->failures[i] == 0 || used >= sizeof(text))
+			continue;
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s %" PRIu64 "%s%s%s",
+		    used > 0 ? ", " : "", failure_name((enum failure)i), summary->failures[i],
+		    why[0] != '\0' ? " (" : "", why, why[0] != '\0' ? ")" : "");
+	}
+	if (used > 0)
+		remark(remarks, "Failed: %s", text);
+}
+
 bool
 report_hides_stall(const struct row *row)
 {
@@ -129,6 +149,7 @@ report_remarks(const struct row *row, FILE *out, remark_fn *print)
 		remark(&remarks, row->summary.end > CELL_INTERRUPTED
 				     ? "The run broke off: these figures are of what was done until then"
 				     : "A repetition broke off, and is not in these figures");
+	tell_failures(&remarks, summary);
 	tell_uncounted(&remarks, row);
 	tell_stall(&remarks, row);
 	for (unsigned i = 0; i < CHECK_KINDS; i++) {

@@ -279,6 +279,17 @@ response_read(struct response *response, const char *data, size_t len, size_t *t
 	return settle(response);
 }
 
+const char *
+response_why(const struct response *response)
+{
+	const llhttp_t *parser = &response->parser;
+	const char *reason = llhttp_get_error_reason(parser);
+
+	if (llhttp_get_errno(parser) == HPE_CB_HEADERS_COMPLETE)
+		return "not HTTP/1";
+	return reason != NULL && reason[0] != '\0' ? reason : llhttp_errno_name(llhttp_get_errno(parser));
+}
+
 enum response_event
 response_end(struct response *response)
 {

@@ -88,6 +88,9 @@ response_left(const struct response *response)
 }
 MUST_CHECK enum response_event response_skip(struct response *response, uint64_t len);
 
+/* response_why says what was wrong after RESPONSE_INVALID. */
+const char *response_why(const struct response *response);
+
 /* response_end says that the peer closed: RESPONSE_COMPLETE for a body that lasts until then, else RESPONSE_CUT. */
 MUST_CHECK enum response_event response_end(struct response *response);
 

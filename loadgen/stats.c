@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 const char *
@@ -138,6 +139,13 @@ merge_departures(struct departures *into, const struct departures *from)
 	into->count += from->count;
 }
 
+void
+stats_explain(struct stats *stats, enum failure failure, const char *why)
+{
+	if (stats->whys[failure][0] == '\0')
+		snprintf(stats->whys[failure], FAILURE_WHY_MAX, "%s", why);
+}
+
 uint64_t
 stats_failed(const struct stats *stats)
 {
@@ -155,8 +163,10 @@ stats_merge(struct stats *into, const struct stats *from)
 	struct stats view = *from; /* of the same histograms */
 
 	into->complete += from->complete;
-	for (size_t i = 0; i < FAILURE_CLASSES; i++)
+	for (int i = 0; i < FAILURE_CLASSES; i++) {
 		into->failures[i] += from->failures[i];
+		stats_explain(into, (enum failure)i, from->whys[i]);
+	}
 	into->write_errors += from->write_errors;
 	into->non_2xx += from->non_2xx;
 	into->errors += from->errors;

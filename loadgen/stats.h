@@ -31,6 +31,8 @@ enum failure {
 /* failure_name: "connect", "tls", "timeout", "reset", "truncated", "malformed", "length", as the JSON calls them. */
 const char *failure_name(enum failure failure);
 
+#define FAILURE_WHY_MAX 128 /* bytes of a reason, with its end; cut when longer */
+
 /* The instants of one request, CLOCK_MONOTONIC. */
 struct timing {
 	uint64_t due_ns;       /* when it was to start; in a closed loop, when it did */
@@ -75,11 +77,12 @@ struct stats {
 	 * connect succeeded: the generator's own lateness) are recorded in an open loop alone: in a closed one service is total.
 	 */
 	struct histogram connect, tls, processing, waiting, total, service, delay, lag;
-	struct departures due;            /* open loop: of those that left, and of the missed */
-	struct departures left;           /* open loop: when they left */
-	struct fit fit;                   /* Poisson arrivals: how the departures are distributed */
-	struct tls_facts tls_facts;       /* of the first connection */
-	char server[RESPONSE_SERVER_MAX]; /* Server field of the first response */
+	struct departures due;                       /* open loop: of those that left, and of the missed */
+	struct departures left;                      /* open loop: when they left */
+	struct fit fit;                              /* Poisson arrivals: how the departures are distributed */
+	struct tls_facts tls_facts;                  /* of the first connection */
+	char whys[FAILURE_CLASSES][FAILURE_WHY_MAX]; /* what was wrong the first time; "": nobody knows */
+	char server[RESPONSE_SERVER_MAX];            /* Server field of the first response */
 	/* By second; any thread may read it meanwhile.  The last field: stats_reset leaves it alone. */
 	struct series series;
 };
@@ -108,6 +111,9 @@ stats_record_under_way(struct stats *stats, uint64_t start_ns, uint64_t end_ns)
 {
 	stats->under_way_ns += end_ns - (start_ns > stats->begin_ns ? start_ns : stats->begin_ns);
 }
+
+/* stats_explain keeps WHY a request failed, where it is the first of its class. */
+void stats_explain(struct stats *stats, enum failure failure, const char *why);
 
 /* stats_failed: the sum of all failures. */
 uint64_t stats_failed(const struct stats *stats);

@@ -27,6 +27,7 @@ take_counts(struct summary *summary, const struct result *result)
 	summary->complete = stats->complete;
 	summary->failed = stats_failed(stats);
 	memcpy(summary->failures, stats->failures, sizeof(summary->failures));
+	memcpy(summary->whys, stats->whys, sizeof(summary->whys));
 	summary->write_errors = stats->write_errors;
 	summary->non_2xx = stats->non_2xx;
 	summary->errors = stats->errors;

@@ -20,6 +20,7 @@ struct summary {
 	enum cell_end end;
 	uint64_t complete, failed;
 	uint64_t failures[FAILURE_CLASSES];
+	char whys[FAILURE_CLASSES][FAILURE_WHY_MAX]; /* stats.whys */
 	uint64_t write_errors, non_2xx, errors, kept_alive, unfinished, overdue, missed, queued;
 	uint64_t bytes_received, bytes_body, bytes_sent;
 	uint64_t duration_ns, client_cpu_ns, warmup_ns;

@@ -46,3 +46,9 @@ trace_end(struct trace *trace, const struct response_facts *facts, int64_t level
 	trace->len = 0;
 	trace->shown = false;
 }
+
+void
+trace_failure(struct trace *trace, const char *failure, const char *why)
+{
+	fprintf(trace->out, "LOG: request failed: %s (%s)\n", failure, why);
+}

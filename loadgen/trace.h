@@ -32,4 +32,7 @@ void trace_request(FILE *out, const struct request *request);
 void trace_received(struct trace *trace, const char *data, size_t len, int64_t level);
 void trace_end(struct trace *trace, const struct response_facts *facts, int64_t level);
 
+/* trace_failure says that a request failed, and why. */
+void trace_failure(struct trace *trace, const char *failure, const char *why);
+
 #endif

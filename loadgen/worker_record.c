@@ -1,5 +1,7 @@
 /* How a request that ended is judged and counted. */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "loadgen/worker.h"
@@ -9,6 +11,7 @@ static enum failure
 judge_length(struct worker *worker, size_t index, int64_t len)
 {
 	int64_t *expected = &worker->document_lens[index];
+	char why[FAILURE_WHY_MAX];
 
 	if (*expected < 0) {
 		int64_t none = -1;
@@ -16,7 +19,13 @@ judge_length(struct worker *worker, size_t index, int64_t len)
 		*expected =
 		    atomic_compare_exchange_strong(&worker->shared->document_lens[index], &none, len) ? len : none;
 	}
-	return len == *expected || worker->cell->config->variable_length ? FAILURE_NONE : FAILURE_LENGTH;
+	if (len == *expected || worker->cell->config->variable_length)
+		return FAILURE_NONE;
+	if (worker->stats.whys[FAILURE_LENGTH][0] == '\0') { /* there may be very many */
+		snprintf(why, sizeof(why), "%" PRIi64 " bytes, and %" PRIi64 " in the first answer", len, *expected);
+		stats_explain(&worker->stats, FAILURE_LENGTH, why);
+	}
+	return FAILURE_LENGTH;
 }
 
 /* fill_gaps gives the instants that never came those of the next one. */

@@ -487,6 +487,59 @@ def test_whatever_servers_do_the_books_balance(threads, keep):
     assert 500 <= cell["latency_ms"]["max"]
 
 
+BAD_HEADER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\rX: y\r\n\r\nhello"
+REASONS = {
+    "malformed": [(BAD_HEADER, r"Missing expected LF after header value"), (b"220 mail ESMTP\r\n", r"Expected HTTP/"),
+                  (b"HTTP/2.0 200 OK\r\n\r\n", r"not HTTP/1|Invalid HTTP version"), (OK + b"!", "more came behind the end of the answer")],
+    "truncated": [(b"", "closed without an answer"), (OK[:30], "closed within the header"), (OK[:-1], "closed within the body")],
+}
+
+
+class TestReasons:
+    @pytest.mark.parametrize("name,answer,why", [(name, *case) for name, cases in REASONS.items() for case in cases])
+    def test_of_an_answer(self, name, answer, why, tmp_path):
+        file = tmp_path / "json"
+
+        def script(peer):
+            peer.request()
+            if answer:
+                peer.send(answer)
+
+        with ScriptedServer(script) as server:
+            done = loadgen("-n", 4, "-c", 2, "-v", 4, "--json", file, server.url)
+        assert done.returncode == 1
+        assert re.search(rf"^Failed: {name} 4 \(({why}).*\)$", done.stdout, re.M), done.stdout
+        assert len(re.findall(rf"^LOG: request failed: {name} \(({why}).*\)$", done.stdout, re.M)) == 4
+        (cell,) = json.loads(file.read_text())["cells"]
+        assert re.match(why, cell["failure_reasons"].pop(name))
+        assert set(cell["failure_reasons"].values()) == {None}
+
+    def test_of_a_connection(self):
+        with TestConnect.closing(3) as server:
+            refused = one_cell("-q", "-n", 20, "-r", server.url, status=1)
+        with ScriptedServer(TestReceive.resetting(2)) as server:
+            reset = one_cell("-q", "-n", 4, "-r", server.url, status=1)
+        assert refused["failure_reasons"]["connect"] == "Connection refused"
+        assert reset["failure_reasons"]["reset"] == "Connection reset by peer"
+
+    @pytest.mark.parametrize("answer,why", [(b"", "no answer in time"), (OK[:-1], "no whole answer in time")])
+    def test_of_a_timeout(self, answer, why):
+        def script(peer):
+            peer.request()
+            if answer:
+                peer.send(answer)
+            peer.request()
+
+        with ScriptedServer(script) as server:
+            cell = one_cell("-q", "-n", 2, "-s", 0.4, server.url, status=1)
+        assert cell["failure_reasons"]["timeout"] == why
+
+    def test_of_another_length_and_the_first_counts(self):
+        with ScriptedServer(TestLength.growing()) as server:
+            done = loadgen("-q", "-n", 6, "-k", server.url)
+        assert "\nFailed: length 5 (11 bytes, and 10 in the first answer)\n" in done.stdout
+
+
 class TestVerbosity:
     def test_levels(self):
         with ScriptedServer(answering(OK)) as server, ScriptedServer(answering(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")) as wrong:

@@ -46,6 +46,23 @@ test_requests_that_are_not_in_the_times(void **state)
 }
 
 static void
+test_what_failed_and_why(void **state)
+{
+	(void)state;
+	figures_set(1, 1);
+	rows[0].summary.failures[FAILURE_MALFORMED] = 20;
+	assert_prints(print_remarks, "Failed: malformed 20\n");
+	strcpy(rows[0].summary.whys[FAILURE_MALFORMED], "not HTTP/1");
+	rows[0].summary.failures[FAILURE_TRUNCATED] = 3;
+	assert_prints(print_remarks, "Failed: truncated 3, malformed 20 (not HTTP/1)\n");
+	for (unsigned i = 0; i < FAILURE_CLASSES; i++) { /* the longest */
+		rows[0].summary.failures[i] = UINT64_MAX;
+		memset(rows[0].summary.whys[i], 'x', FAILURE_WHY_MAX - 1);
+	}
+	assert_holds(print_remarks, "Failed: connect 18446744073709551615 (xxx", true);
+}
+
+static void
 test_what_a_closed_loop_hides(void **state)
 {
 	(void)state;
@@ -131,6 +148,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_nothing_where_all_is_well),
 	    cmocka_unit_test(test_requests_that_are_not_in_the_times),
+	    cmocka_unit_test(test_what_failed_and_why),
 	    cmocka_unit_test(test_what_a_closed_loop_hides),
 	    cmocka_unit_test(test_a_hiccup_is_no_stall),
 	    cmocka_unit_test(test_failed_checks),

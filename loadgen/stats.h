@@ -51,8 +51,7 @@ struct departures {
 };
 
 struct stats {
-	uint64_t
-	    complete; /* requests that ended, with a response or by a failure; by those of connect and TLS with -r alone */
+	uint64_t complete; /* requests that ended, by a response or a failure; by one of connect or TLS with -r alone */
 	uint64_t failures[FAILURE_CLASSES];
 	uint64_t write_errors; /* requests that the server stopped reading; not failed where it answered */
 	uint64_t non_2xx;

@@ -32,8 +32,7 @@ struct row {
 	double ratio; /* 0: there is nothing to compare with */
 	struct interval ratio_interval;
 	bool measured; /* the cell has run, and its figures count */
-	bool
-	    broken; /* a run of it ended before its time: its figures are not among these, unless there are no others */
+	bool broken;   /* a run of it ended before its time; its figures are among these where there are no others */
 };
 
 /* What a target was left with by cells before: requests that nobody waits for any more, in its server's queue. */

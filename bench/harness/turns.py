@@ -10,7 +10,7 @@ import time
 from typing import NamedTuple
 
 from harness.load_clients import Load
-from harness.machine import Failure
+from harness.machine import Failure, Stolen
 from harness.measure import note, tell
 
 TURN = 0.1  # seconds: long enough that caches going cold between turns cost nothing to speak of
@@ -18,6 +18,8 @@ QUIET = 0.002  # seconds in which a server answers nothing: it has answered all 
 SETTLE = 0.5  # seconds of each client at the beginning, uncounted: connections open, and what compiles as it runs has done so
 START = 0.5  # seconds that a client may take to start, and its server
 TAIL = 1  # seconds that a client is to be still at work when the last turn is over
+CALM = 2.0  # percent of the CPUs' time, at most, that the host of a virtual machine takes while it is calm
+SPARE = 1.5  # times as many turns as are wanted, at most, so that those that count are calm
 ATTEMPTS = 3  # each with more time; see EndedEarly
 ADRIFT = 0.01  # of the requests: so much a client's count may differ from the server's
 
@@ -88,13 +90,25 @@ class Taker:
 
 def duration(clients, options):
     """Seconds from the start of the first client to the end of the last turn, on a machine with nothing else to do."""
-    return clients * (START + SETTLE + options.rounds * (options.seconds + len(turns_of(options.seconds)) * 4 * QUIET))
+    turns, _ = turns_of(options.seconds)
+    return clients * (START + SETTLE + options.rounds * SPARE * (options.seconds + turns * 4 * QUIET))
 
 
 def turns_of(seconds):
-    """Lengths of the turns that make up SECONDS."""
+    """How many turns make up SECONDS, and how long each is."""
     count = max(1, round(seconds / TURN))
-    return [seconds / count] * count
+    return count, seconds / count
+
+
+def calmest(takers, count, seconds):
+    """COUNT cycles, {taker: its Turn of so many SECONDS}: those of the cycles in which the host took least. There are more
+    than COUNT only where it took much."""
+    cycles = []
+    while len(cycles) < count or (sum(stolen <= CALM for stolen, _ in cycles) < count and len(cycles) < SPARE * count):
+        since = Stolen()
+        cycle = {taker: taker.turn(seconds) for taker in random.sample(takers, len(takers))}
+        cycles.append((since.percent(), cycle))
+    return [cycle for _, cycle in sorted(cycles, key=lambda one: one[0])[:count]]
 
 
 def take(title, takers, options):
@@ -104,9 +118,9 @@ def take(title, takers, options):
     for number in range(options.rounds):
         tell(f"{title}: round {number + 1} of {options.rounds}")
         sums = dict.fromkeys(takers, Turn())
-        for seconds in turns_of(options.seconds):
-            for taker in random.sample(takers, len(takers)):
-                sums[taker] = sums[taker].and_then(taker.turn(seconds))
+        for cycle in calmest(takers, *turns_of(options.seconds)):
+            for taker, turn in cycle.items():
+                sums[taker] = sums[taker].and_then(turn)
         for taker, turn in sums.items():
             if turn.count == 0:
                 raise Failure(f"{taker.client.name} had no answer in {options.seconds} s")

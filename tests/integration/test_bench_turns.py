@@ -132,11 +132,19 @@ class TestTurns:
             self.order.append(self.client.name)
             return turns.Turn(self.count, 2000 * self.count, seconds)
 
-    def test_everybody_has_as_many_in_random_order_and_they_are_added_up(self):
+    @staticmethod
+    def steal(monkeypatch, *percents):
+        """The host takes so much in a cycle, the last of them in all that follow."""
+        left = list(percents)
+        monkeypatch.setattr(turns, "Stolen", lambda: types.SimpleNamespace(
+            percent=lambda: left.pop(0) if len(left) > 1 else left[0]))
+
+    def test_everybody_has_as_many_in_random_order_and_they_are_added_up(self, monkeypatch):
+        self.steal(monkeypatch, 0)
         order = []
         table = turns.take("", [self.Taker(name, order) for name in "abcd"], argparse.Namespace(rounds=3, seconds=1.0))
         each = ["".join(order[at:at + 4]) for at in range(0, len(order), 4)]
-        assert len(each) == 3 * len(turns.turns_of(1.0)) == 30
+        assert len(each) == 30
         assert {"".join(sorted(one)) for one in each} == {"abcd"} and len(set(each)) > 1
         assert list(table) == list("abcd")
         assert table["b"]["cpu_us"] == [2, 2, 2] and table["b"]["rps"] == pytest.approx([100, 100, 100])
@@ -145,10 +153,19 @@ class TestTurns:
         with pytest.raises(machine.Failure, match="^b had no answer in 0.2 s$"):
             turns.take("", [self.Taker("a", []), self.Taker("b", [], 0)], argparse.Namespace(rounds=1, seconds=0.2))
 
+    @pytest.mark.parametrize("percents, taken", [
+        ([0], [1, 2, 3, 4]), ([2], [1, 2, 3, 4]), ([9, 0], [2, 3, 4, 5]), ([0, 9, 0, 9, 0], [1, 3, 5, 6]),
+        ([5, 3, 4, 9, 9, 2.5], [6, 2, 3, 1])])
+    def test_where_the_host_took_much_there_are_more_and_the_calmest_count(self, monkeypatch, percents, taken):
+        self.steal(monkeypatch, *percents)
+        taker, order = self.Taker("a", []), []
+        monkeypatch.setattr(taker, "turn", lambda seconds: order.append(seconds) or turns.Turn(len(order)))
+        assert [cycle[taker].count for cycle in turns.calmest([taker], 4, 0.1)] == taken
+        assert len(order) == max(taken)
+
     @pytest.mark.parametrize("seconds, count", [(0.01, 1), (0.1, 1), (1, 10), (0.25, 2)])
     def test_turns_make_up_the_time(self, seconds, count):
-        lengths = turns.turns_of(seconds)
-        assert len(lengths) == count and sum(lengths) == pytest.approx(seconds)
+        assert turns.turns_of(seconds) == (count, pytest.approx(seconds / count))
 
 
 class TestEnd:

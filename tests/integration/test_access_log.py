@@ -251,4 +251,5 @@ def test_a_mistake_in_the_format_ends_the_start(text, message):
     done = subprocess.run([BIN / "async_server", "--bind", "127.0.0.1:0", "--access-log-format", text],
                           capture_output=True, text=True, timeout=PATIENCE)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"async_server: --access-log-format {text}: {message}\n"
+    shown = text or '""'
+    assert done.stderr == f"async_server: --access-log-format {shown}: {message}\n"

@@ -192,8 +192,9 @@ class TestFiles:
         cell = result["cells"][1]
         assert set(cell) == {
             "target", "sleep_s", "load", "concurrency", "pipeline", "requests", "rate", "ramp", "arrivals", "warmup_s",
-            "complete", "failed", "errors", "failures", "write_errors", "non_2xx", "keepalive_requests", "unfinished",
-            "overdue", "missed", "queued", "broken", "duration_s", "rps", "time_per_request_ms", "time_per_request_all_ms", "latency_ms",
+            "complete", "failed", "errors", "failures", "failure_reasons", "write_errors", "non_2xx", "keepalive_requests",
+            "unfinished", "overdue", "missed", "queued", "broken", "duration_s", "rps", "time_per_request_ms",
+            "time_per_request_all_ms", "latency_ms",
             "intervals_ms", "connect_ms", "tls_ms", "processing_ms", "waiting_ms", "service_ms", "delay_ms", "send_lag_ms",
             "bytes", "server_software", "tls", "document_path", "document_length", "connections_most_open",
             "client_cpu_s", "client_cpu_share", "repeats", "ratio", "checks", "expectations", "series"}

@@ -185,4 +185,5 @@ def test_a_mistake_in_the_format_ends_the_start(text, message):
     done = subprocess.run([BIN / "prefork_server", "--bind", "127.0.0.1:0", "--access-logformat", text],
                           capture_output=True, text=True, timeout=PATIENCE)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"prefork_server: --access-logformat {text}: {message}\n"
+    shown = text or '""'
+    assert done.stderr == f"prefork_server: --access-logformat {shown}: {message}\n"

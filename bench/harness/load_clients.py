@@ -14,7 +14,7 @@ from harness.measure import ENDLESS, LOADGEN_STATUSES, PIPELINE_LUA
 from harness.peers import program
 
 LIMIT, OURS, WRK, AB, H2LOAD, HEY, AUTOCANNON = "bare epoll", "loadgen", "wrk", "ab", "h2load", "hey", "autocannon"
-AB_REQUESTS = 3_000_000  # more than it can make in the time; it allocates 32 bytes for each
+AB_REQUESTS = 10_000_000  # more than it can make in the time; it allocates 32 bytes for each
 PATIENT = 20  # seconds that an answer may take: a client that takes turns with others reads none meanwhile
 PERCENTILES = {"p50_ms": "50", "p99_ms": "99"}
 

@@ -148,8 +148,8 @@ keep_figures(struct sweep *sweep, struct row *row, int64_t repetition)
 }
 
 /*
- * ask sends the request of CELL once, and waits for its answer for PATIENCE_NS, which PROGRESS shows.  Returns whether nothing stands before it any
- * more: something was answered, or there is nobody to serve a queue; the next cell says so.
+ * ask sends the request of CELL once, and waits for its answer for PATIENCE_NS, which PROGRESS shows.  Returns whether nothing
+ * stands before it any more: something was answered, or there is nobody to serve a queue; the next cell says so.
  */
 static bool
 ask(struct sweep *sweep, const struct cell *cell, uint64_t patience_ns, struct progress *progress)

@@ -6,12 +6,23 @@
 
 #include "loadgen/worker.h"
 
+/* explain_length: LEN where EXPECTED was. There may be very many of these. */
+static void
+explain_length(struct stats *stats, int64_t len, int64_t expected)
+{
+	char why[FAILURE_WHY_MAX];
+
+	if (stats->whys[FAILURE_LENGTH][0] != '\0')
+		return;
+	snprintf(why, sizeof(why), "%" PRIi64 " bytes, and %" PRIi64 " in the first answer", len, expected);
+	stats_explain(stats, FAILURE_LENGTH, why);
+}
+
 /* judge_length compares the body with the first one of the same request in the cell. */
 static enum failure
 judge_length(struct worker *worker, size_t index, int64_t len)
 {
 	int64_t *expected = &worker->document_lens[index];
-	char why[FAILURE_WHY_MAX];
 
 	if (*expected < 0) {
 		int64_t none = -1;
@@ -21,10 +32,7 @@ judge_length(struct worker *worker, size_t index, int64_t len)
 	}
 	if (len == *expected || worker->cell->config->variable_length)
 		return FAILURE_NONE;
-	if (worker->stats.whys[FAILURE_LENGTH][0] == '\0') { /* there may be very many */
-		snprintf(why, sizeof(why), "%" PRIi64 " bytes, and %" PRIi64 " in the first answer", len, *expected);
-		stats_explain(&worker->stats, FAILURE_LENGTH, why);
-	}
+	explain_length(&worker->stats, len, *expected);
 	return FAILURE_LENGTH;
 }
 
@@ -92,7 +100,8 @@ worker_record(struct worker *worker, struct flight *flight, const struct respons
 	stats->non_2xx += refused;
 	stats->errors += refused || failure != FAILURE_NONE;
 	stats->bytes_body += facts->body_len;
-	worker_keep_sample(worker, timing);
+	if (worker->samples != NULL)
+		worker_keep_sample(worker, timing);
 	stats_record(stats, timing, failure);
 	if (worker->cell->open_loop)
 		stats_record_open(stats, timing, flight->queued, flight->retried);
